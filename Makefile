@@ -1,0 +1,45 @@
+# Everything a fresh machine needs is Python >= 3.10 and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+SEED ?= 1
+# Compiled files go beside the project, whatever the environment says of bytecode.
+RUN := env -u PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX=$(CURDIR)/.cache/pyc
+
+.PHONY: setup quick test demo scoreboard lock docs clean
+
+setup: $(STAMP)
+
+$(STAMP): requirements.lock pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	touch $@
+
+quick: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(RUN) $(BIN)/python -m pytest -q -m "not crewai and not netns and not lab" tests/contracts tests/unit tests/wire tests/timeline tests/report tests/cli tests/net tests/rules tests/probes
+
+test: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(RUN) $(BIN)/python -m pytest -q
+
+# The sick crew's diagnosis must exit 1 with the expected first finding; any other outcome fails.
+demo: $(STAMP)
+	$(RUN) $(BIN)/python fixtures/demo.py
+
+scoreboard: $(STAMP)
+	$(BIN)/python fixtures/scoreboard.py --seed $(SEED)
+
+docs: $(STAMP)
+	$(BIN)/python docs/generate.py
+
+lock: $(STAMP)
+	$(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.10 --group dev pyproject.toml -o requirements.lock --quiet
+
+clean:
+	rm -rf .cache .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,86 @@
+"""Arithmetic on timeouts of three values, and the formulas of retries. Each formula names its source.
+
+UNLIMITED swallows everything in a sum: a term nobody knows cannot make an endless wait shorter. UNKNOWN swallows
+numbers.
+"""
+
+from __future__ import annotations
+
+from crewdoctor.model.setting import UNKNOWN, UNLIMITED, Seconds, SettingValue, Timeout
+
+FIRST_BACKOFF = 0.5
+"""openai `_constants.INITIAL_RETRY_DELAY`; anthropic's is the same."""
+LONGEST_BACKOFF = 8.0
+"""openai `_constants.MAX_RETRY_DELAY`. The SDK takes up to a quarter off each (jitter); a ceiling keeps them whole."""
+RATE_LIMIT_ATTEMPTS = 3
+"""crewai `llms/retry.py`: attempts of its own on 429, around the SDK's; not configurable (crewai 1.15.30)."""
+FOREVER = 86_400.0
+"""Seconds a wait that nothing ends is ranked with: a day, longer than anything that ends by itself."""
+
+
+def timeout_of(value: SettingValue) -> Timeout:
+    """Read a setting's value as a timeout; anything that is none is UNKNOWN."""
+    if isinstance(value, Seconds) or value in (UNLIMITED, UNKNOWN):
+        return value
+    return UNKNOWN
+
+
+def total(*parts: Timeout) -> Timeout:
+    """One after the other."""
+    if any(part is UNLIMITED for part in parts):
+        return UNLIMITED
+    if any(part is UNKNOWN for part in parts):
+        return UNKNOWN
+    return Seconds(sum(part.value for part in parts if isinstance(part, Seconds)))
+
+
+def longest(*parts: Timeout) -> Timeout:
+    """Whichever takes longest; no parts: nothing to wait for."""
+    if any(part is UNLIMITED for part in parts):
+        return UNLIMITED
+    if any(part is UNKNOWN for part in parts):
+        return UNKNOWN
+    return Seconds(max((part.value for part in parts if isinstance(part, Seconds)), default=0.0))
+
+
+def times(factor: int, part: Timeout) -> Timeout:
+    """So many of them in a row."""
+    return Seconds(factor * part.value) if isinstance(part, Seconds) else part
+
+
+def outlives(inner: Timeout, outer: Timeout) -> bool:
+    """Whether `inner` is known to be able to last longer than `outer`. What is unknown accuses nobody."""
+    if not isinstance(outer, Seconds) or inner is UNKNOWN:
+        return False
+    return inner is UNLIMITED or (isinstance(inner, Seconds) and inner.value > outer.value)
+
+
+def backoff(retries: int) -> float:
+    """Seconds the SDK sleeps at most between attempts: sum of min(0.5 x 2^i, 8) (openai `_calculate_retry_timeout`).
+
+    A server that sends Retry-After (up to 120 s each, `MAX_RETRY_AFTER_DELAY`) replaces these.
+    """
+    return sum(min(FIRST_BACKOFF * 2.0**attempt, LONGEST_BACKOFF) for attempt in range(max(0, retries)))
+
+
+def call_ceiling(timeout: Timeout, retries: int) -> Timeout:
+    """T_call = (S + 1) x T + backoff: one `llm.call` against a server that accepts and stays silent."""
+    return total(times(max(0, retries) + 1, timeout), Seconds(backoff(retries)))
+
+
+def task_ceiling(call: Timeout, executions: int, deadline: Timeout) -> tuple[Timeout, int]:
+    """T_task = A x T_call, and how many executions really happen.
+
+    crewai 1.15.30 `agent/core.py` runs a task again after any exception, at most `max_retry_limit` times, but not after
+    the TimeoutError of `max_execution_time`, which it raises once the blocked call has ended by itself: a call that
+    outlives the deadline is therefore made once.
+    """
+    made = 1 if outlives(call, deadline) else max(1, executions)
+    return times(made, call), made
+
+
+def cost(ceiling: Timeout, seen: float = 0.0) -> float:
+    """Seconds to rank a wait with: its ceiling; a day where nothing ends it; what was seen where nobody knows."""
+    if isinstance(ceiling, Seconds):
+        return ceiling.value
+    return FOREVER if ceiling is UNLIMITED else seen

@@ -1,0 +1,198 @@
+"""Inventory and measurements to a ledger."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from crewdoctor import wording
+from crewdoctor.budget.arithmetic import RATE_LIMIT_ATTEMPTS, longest, outlives, timeout_of
+from crewdoctor.budget.hang import longest_hang
+from crewdoctor.budget.ledger import Inversion, Ledger, LlmTerms, Nested
+from crewdoctor.budget.limits import InForce, tool_limit
+from crewdoctor.model.inventory import AgentEntry, Inventory, TaskEntry
+from crewdoctor.model.recording import Recording
+from crewdoctor.model.setting import UNKNOWN, UNLIMITED, Provenance, Seconds, Setting, Timeout
+
+DEFAULT_EXECUTIONS = 3
+"""crewai `Agent.max_retry_limit` is 2 by default, so a failing task is executed three times (1.15.30)."""
+
+
+def ledger_of(recording: Recording) -> Ledger:
+    """Compute the ledger. Empty where the target did not load."""
+    inventory = recording.inventory
+    if inventory is None:
+        return Ledger()
+    book = _Book(recording, inventory, {tool.subject: tool_limit(recording, tool.subject) for tool in inventory.tools})
+    agents = {agent.subject: book.agent(agent) for agent in inventory.agents}
+    tasks = tuple(book.task(task, agents) for task in inventory.tasks) or tuple(agents.values())
+    crew = book.crew(tasks)
+    roots = (book.outer(crew, recording.header.options.outer),)
+    models = tuple(terms for agent in inventory.agents if (terms := book.terms(agent)))
+    return Ledger(
+        roots=roots,
+        inversions=tuple(book.inversions),
+        models=models,
+        tools=book.tools,
+        deadlines=book.deadlines,
+        owners=_owners(inventory),
+        longest_hang=longest_hang(crew.ceiling, models, book.tools),
+    )
+
+
+@dataclass(slots=True)
+class _Book:
+    recording: Recording
+    inventory: Inventory
+    tools: dict[str, InForce]
+    inversions: list[Inversion] = field(default_factory=list)
+    deadlines: dict[str, Setting] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.deadlines = {
+            agent.subject: setting
+            for agent in self.inventory.agents
+            if (setting := self.setting(agent.subject, "max_execution_time")) and isinstance(setting.value, Seconds)
+        }
+
+    def setting(self, subject: str, name: str) -> Setting | None:
+        return next(
+            (each for each in self.inventory.settings if each.subject == subject and each.name == name),
+            None,
+        )
+
+    def terms(self, agent: AgentEntry) -> LlmTerms | None:
+        if not agent.llm:
+            return None
+        read, retries = self.setting(agent.llm, "timeout.read"), self.setting(agent.llm, "max_retries")
+        again = self.setting(agent.subject, "max_retry_limit")
+        deadline = self.deadlines.get(agent.subject)
+        return LlmTerms(
+            subject=agent.llm,
+            agent=agent.subject,
+            read=timeout_of(read.value) if read else UNKNOWN,
+            read_setting=read,
+            retries=_count(retries, 0),
+            retries_setting=retries,
+            executions=_count(again, DEFAULT_EXECUTIONS - 1) + 1,
+            executions_setting=again,
+            deadline=timeout_of(deadline.value) if deadline else UNKNOWN,
+        )
+
+    def floor(self, name: str, subject: str) -> Timeout:
+        took = [
+            span.end - span.start
+            for span in self.recording.spans
+            if span.name == name and span.subject == subject and span.end is not None and span.failure is None
+        ]
+        return Seconds(min(took)) if took else UNKNOWN
+
+    def llm(self, terms: LlmTerms) -> Nested:
+        connect = self.setting(terms.subject, "timeout.connect")
+        before = (
+            f"; connecting may take {wording.limit(timeout_of(connect.value))} per address before it" if connect else ""
+        )
+        where = f" ({terms.read_setting.provenance.where})" if terms.read_setting else ""
+        attempt = Nested(
+            "attempt",
+            terms.subject,
+            self.floor("http.request", terms.subject),
+            terms.read,
+            f"timeout.read = {wording.limit(terms.read)}{where}, per read: trickling bytes never end it{before}",
+        )
+        return Nested(
+            "llm call", terms.subject, self.floor("llm.call", terms.subject), terms.call, terms.call_formula, (attempt,)
+        )
+
+    def tool(self, subject: str) -> Nested:
+        known = self.tools.get(subject, InForce())
+        text = f"timeout = {wording.limit(known.timeout)}{f' ({known.where})' if known.where else ''}, per read"
+        if known.timeout is UNLIMITED:
+            text = f"no timeout is set{f' ({known.where})' if known.where else ''}"
+        elif known.timeout is UNKNOWN:
+            text = "what bounds it is not known"
+        return Nested("tool call", subject, self.floor("tool.call", subject), known.timeout, text)
+
+    def agent(self, agent: AgentEntry) -> Nested:
+        terms = self.terms(agent)
+        inner = ((self.llm(terms),) if terms else ()) + tuple(self.tool(tool) for tool in agent.tools)
+        model = terms.task if terms else Seconds(0.0)
+        ceiling = longest(model, *(child.ceiling for child in inner if child.name == "tool call"))
+        formula = terms.formula if terms else "no model"
+        if terms:
+            formula += f"; on 429 {terms.executions * RATE_LIMIT_ATTEMPTS * (terms.retries + 1)} requests at most"
+        if terms is None or outlives(ceiling, model):
+            formula = "as long as its tools"
+        limit = self.deadlines.get(agent.subject)
+        said = []
+        if limit is not None:
+            formula += f"; max_execution_time = {wording.limit(limit.value)} does not interrupt (crewai 1.15, sync)"
+            said = [
+                text
+                for child in inner
+                if (text := self._inverted(limit, child, terms if child.name == "llm call" else None))
+            ]
+        return Nested(
+            "agent",
+            agent.subject,
+            self.floor("agent.execution", agent.subject),
+            ceiling,
+            formula,
+            inner,
+            limit,
+            "; ".join(said),
+        )
+
+    def _inverted(self, outer: Setting, inner: Nested, terms: LlmTerms | None) -> str:
+        value = timeout_of(outer.value)
+        if not outlives(inner.ceiling, value):
+            return ""
+        known = self.tools.get(inner.subject, InForce())
+        mine = terms.read_setting is not None and terms.read_setting.written if terms else known.written
+        written = mine and isinstance(inner.ceiling, Seconds)
+        ids = (outer.id, *(terms.ids if terms else known.ids))
+        self.inversions.append(Inversion(outer, inner.subject, inner.ceiling, inner.formula, written, ids))
+        return f"{inner.name} {inner.subject} can last {wording.limit(inner.ceiling)}, limit {wording.limit(value)}"
+
+    def task(self, task: TaskEntry, agents: dict[str, Nested]) -> Nested:
+        agent = agents.get(task.agent)
+        inner: tuple[Nested, ...] = (agent,) if agent else ()
+        owned = {child.subject for child in agent.children} if agent else set()
+        inner += tuple(self.tool(tool) for tool in task.tools if tool not in owned)
+        ceiling = longest(*(child.ceiling for child in inner)) if inner else UNKNOWN
+        guard = _count(self.setting(task.subject, "guardrail_max_retries"), 0)
+        formula = "as long as its agent and tools" + (
+            f"; a failing guardrail repeats it {guard} times" if guard else ""
+        )
+        return Nested("task", task.subject, self.floor("task.execution", task.subject), ceiling, formula, inner)
+
+    def crew(self, tasks: tuple[Nested, ...]) -> Nested:
+        subject = f"crew:{self.inventory.crew}" if self.inventory.crew else "crew"
+        ceiling = longest(*(task.ceiling for task in tasks)) if tasks else UNKNOWN
+        formula = "as long as its longest task: a task that fails for good ends the crew"
+        return Nested("crew", subject, self.floor("crew.kickoff", subject), ceiling, formula, tasks)
+
+    def outer(self, crew: Nested, seconds: float | None) -> Nested:
+        if seconds is None:
+            return crew
+        limit = Setting("outer", "environment", "outer", Seconds(seconds), Provenance("environment", "--outer"))
+        said = ""
+        if outlives(crew.ceiling, Seconds(seconds)):
+            said = f"the crew can last {wording.limit(crew.ceiling)}, limit {wording.exact(seconds)}"
+        return Nested("outer", "outer", UNKNOWN, Seconds(seconds), "--outer", (crew,), limit, said)
+
+
+def _owners(inventory: Inventory) -> dict[str, tuple[str, ...]]:
+    owners: dict[str, list[str]] = {}
+    for agent in inventory.agents:
+        for tool in agent.tools:
+            owners.setdefault(tool, []).append(agent.subject)
+    for task in inventory.tasks:
+        for tool in task.tools:
+            if task.agent and task.agent not in owners.setdefault(tool, []):
+                owners[tool].append(task.agent)
+    return {tool: tuple(held) for tool, held in owners.items()}
+
+
+def _count(setting: Setting | None, default: int) -> int:
+    value = setting.value if setting else None
+    return value if isinstance(value, int) and not isinstance(value, bool) else default

@@ -1,0 +1,145 @@
+"""Calls of models and tools as rules read them: what was answered, what was not, and how long it took."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from crewdoctor import wording
+from crewdoctor.model.evidence import Evidence
+from crewdoctor.model.inventory import LlmEntry
+from crewdoctor.model.span import FailureKind, Span
+from crewdoctor.waits import unfinished
+
+RAW = "llm.sdk"
+"""The probe that calls with a timeout longer than the user's: what it measures is not cut off by the user's."""
+MODEL_KEYS = ("span:llm.call", "span:http.request")
+"""What `model_calls` touches."""
+SIGNIFICANCE = 0.05
+TOO_MANY = 429
+"""RFC 6585."""
+NOT_ITS_FAULT = frozenset({FailureKind.DEADLINE, FailureKind.BLOCKED_WOULD_WRITE, FailureKind.CANCELLED})
+"""Failures that are ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One request on the wire, or a whole call where no request was seen."""
+
+    span: Span
+    call: Span
+    seconds: float
+    latency: float | None
+    """Longest wait for a byte of the answer; None: it was never answered."""
+    raw: bool
+    """Made with crewdoctor's own, longer timeout."""
+    stream: bool
+
+    @property
+    def answered(self) -> bool:
+        """Whether any byte of an answer came, an error's included."""
+        return self.latency is not None
+
+    @property
+    def ok(self) -> bool:
+        """Whether it was answered as asked."""
+        return self.span.failure is None and not unfinished(self.span) and int(self.span.attrs.get("status") or 0) < 400  # noqa: PLR2004 - HTTP errors start at 400
+
+    @property
+    def timed_out(self) -> bool:
+        """Whether a clock of the user's stack, not ours, ended the wait for an answer."""
+        failure = self.span.failure
+        return failure is not None and failure.kind in {FailureKind.TIMEOUT_READ, FailureKind.TIMEOUT_TOTAL}
+
+    @property
+    def limited(self) -> bool:
+        """Whether the provider turned it away for its rate."""
+        failure = self.span.failure
+        limited = failure is not None and failure.kind is FailureKind.HTTP_RATE_LIMITED
+        return limited or self.span.attrs.get("status") == TOO_MANY
+
+
+def attempts(evidence: Evidence, llm: LlmEntry) -> list[Attempt]:
+    """Every request to a model, of all probes, in order of start. Simulated models have none."""
+    subjects = {llm.subject, *llm.users}
+    requests = evidence.spans("http.request")
+    calls = [
+        span for span in evidence.spans("llm.call") if span.subject in subjects and not span.attrs.get("simulated")
+    ]
+    if subjects & evidence.simulated:
+        return []
+    known = {span.id: span for span in calls}
+    parents = {span.id: span.parent for span in evidence.recording.spans}
+    by_call: dict[str, list[Span]] = {}
+    for request in requests:
+        above = request.parent
+        while above is not None and above not in known:
+            above = parents.get(above)
+        if above is not None:
+            by_call.setdefault(above, []).append(request)
+    held = [_attempt(evidence, request, call) for call in calls for request in by_call.get(call.id) or [call]]
+    return sorted(held, key=lambda each: each.span.start)
+
+
+def _attempt(evidence: Evidence, span: Span, call: Span) -> Attempt:
+    took = span.seconds(evidence.end_of(span))
+    stream = bool(call.attrs.get("stream"))
+    raw = call.step.split("@", 1)[0] == RAW and call.attrs.get("kind") != "configured"
+    return Attempt(span, call, took, _latency(span, call, took, stream=stream), raw, stream)
+
+
+def _latency(span: Span, call: Span, took: float, *, stream: bool) -> float | None:
+    """The longest wait for a byte: until the first; in a stream also from there to the first token, and between two."""
+    first, token = _seconds(span.attrs.get("first_byte")), _seconds(call.attrs.get("first_token")) if stream else None
+    began = first is not None or token is not None or span.attrs.get("status") is not None
+    if not began and (span.failure or unfinished(span)):
+        return None
+    if not stream:
+        return first if first is not None else took
+    until_first = first if first is not None else token if token is not None else took
+    return max(until_first, (token or 0.0) - until_first, _seconds(call.attrs.get("gaps_max")) or 0.0)
+
+
+def _seconds(value: Any) -> float | None:
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+def in_crew(span: Span) -> bool:
+    """Whether crewai made it, with the user's own settings: in the crew, an agent, or crewai's LLM."""
+    return span.step.split("@", 1)[0] in {"crew.kickoff", "agent.bisect", "llm.crewai"}
+
+
+def exceeded_at_most(count: int) -> float:
+    """With no exceedance among `count` calls: the share of calls that may still exceed, with 95 % confidence."""
+    return 1 - SIGNIFICANCE ** (1 / count) if count else 1.0
+
+
+def overload(evidence: Evidence) -> str:
+    """Say that this machine was overloaded, so that timings are upper bounds; empty where it was not."""
+    header = evidence.recording.header
+    if header.cpus and header.load > 2 * header.cpus:
+        return f" This machine was overloaded (load {header.load:g} on {header.cpus} cores): less certain."
+    return ""
+
+
+def overlap(spans: Iterable[Span], evidence: Evidence) -> int:
+    """How many of `spans` ran at once, at most."""
+    edges = sorted(
+        edge for span in spans for edge in ((span.start, 1), (max(evidence.end_of(span), span.start + 1e-9), -1))
+    )
+    running = most = 0
+    for _, change in sorted(edges, key=lambda each: (each[0], each[1])):
+        running += change
+        most = max(most, running)
+    return most
+
+
+def rounded_up(seconds: float) -> int:
+    """A timeout to suggest: the next 5 s."""
+    return max(5, -int(-seconds // 5) * 5)
+
+
+def of_n(hits: int, count: int) -> str:
+    """`2 of 5 calls`."""
+    return f"{hits} of {wording.plural(count, 'call')}"

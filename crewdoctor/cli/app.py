@@ -1,0 +1,90 @@
+"""The command line: commands registered, exit codes mapped, once, here (law 14). Importing it loads Typer only."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from crewdoctor import __version__
+from crewdoctor.cli.analyse import analyse
+from crewdoctor.cli.demo import demo
+from crewdoctor.cli.diagnose import diagnose
+from crewdoctor.cli.endpoint import endpoint
+from crewdoctor.cli.explain import explain
+from crewdoctor.cli.rules import rules
+from crewdoctor.model.refusal import USAGE, Refusal
+
+SIGINT, SIGPIPE = 130, 141
+DEFECT = 70
+"""sysexits.h EX_SOFTWARE: crewdoctor itself is broken. None of the codes that say something about a crew."""
+
+app = typer.Typer(
+    name="crewdoctor",
+    help="The timeout diagnostic for CrewAI: which layer hangs, which setting is mismatched, and the fix.",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for _command in (diagnose, analyse, explain, rules, endpoint, demo):
+    app.command()(_command)
+
+_UsageTrouble: type[Exception] = next(
+    kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException" and issubclass(kind, Exception)
+)
+"""click's, or the copy of click newer Typers carry."""
+
+
+def _version(*, wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"crewdoctor {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", is_eager=True, callback=lambda value: _version(wanted=value)
+        ),
+    ] = False,
+) -> None:
+    """Say what stands above every command."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and return the exit code of the process."""
+    try:
+        code = app(args=list(arguments), prog_name="crewdoctor", standalone_mode=False)
+        sys.stdout.flush()
+    except Refusal as refusal:
+        return _say(refusal.sentence, refusal.exit_code)
+    except typer.Exit as done:
+        return done.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        return _say("interrupted before there was anything to report", SIGINT)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return SIGPIPE
+    except _UsageTrouble as trouble:
+        show = getattr(trouble, "show", None)
+        return USAGE if show is None else (show(), USAGE)[1]
+    except Exception as error:
+        if os.environ.get("CREWDOCTOR_TRACEBACK"):
+            raise
+        sentence = f"crewdoctor itself failed ({type(error).__name__}: {error}); CREWDOCTOR_TRACEBACK=1 shows where"
+        return _say(sentence, DEFECT)
+    return code if isinstance(code, int) else 0
+
+
+def _say(sentence: str, code: int) -> int:
+    from crewdoctor.wire.redact import clean, redact
+
+    typer.echo(f"crewdoctor: {clean(redact(sentence))}", err=True)
+    return code

@@ -1,0 +1,19 @@
+"""`crewdoctor explain CODE`: a rule in its own words."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def explain(code: Annotated[str, typer.Argument(help="CD301, or tool_without_timeout.", show_default=False)]) -> None:
+    """Explain a finding: what is compared, why it matters, how to fix it."""
+    from crewdoctor import rulebook
+    from crewdoctor.model.refusal import Refusal
+
+    try:
+        card = rulebook.explain(code)
+    except KeyError as error:
+        raise Refusal(str(error.args[0])) from None
+    typer.echo(f"{card.code} {card.slug} (since {card.since})\n\n{card.text}")

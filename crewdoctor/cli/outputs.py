@@ -1,0 +1,116 @@
+"""Where a report goes: one format to stdout, others to files; colours and width as the terminal can show them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from crewdoctor.config import FORMATS
+from crewdoctor.model.refusal import Refusal
+from crewdoctor.model.report import Report
+
+_WIDEST = 120
+_COLORS = ("auto", "always", "never")
+
+
+@dataclass(frozen=True, slots=True)
+class Outlet:
+    """One format and its file; no file is stdout."""
+
+    format: str
+    file: Path | None
+
+
+def outlets(formats: Sequence[str] | None, files: Sequence[Path] | None) -> tuple[Outlet, ...]:
+    """Pair formats with files: by suffix where it names a format, then the last formats with the remaining files.
+
+    Raises Refusal for an unknown format, a file without a format, and two formats on stdout.
+    """
+    asked = list(formats or [])
+    for each in asked:
+        if each not in FORMATS:
+            raise Refusal(f"--format {each}: unknown; write {' or '.join(FORMATS)}")
+    paired: list[Outlet] = []
+    unnamed: list[Path] = []
+    for file in files or ():
+        named = file.suffix.removeprefix(".")
+        if named in FORMATS:
+            paired.append(Outlet(named, file))
+            if named in asked:
+                asked.remove(named)
+        else:
+            unnamed.append(file)
+    for file in reversed(unnamed):
+        if not asked:
+            raise Refusal(f"--output {file}: no --format is left for it; give one --format for each file")
+        paired.append(Outlet(asked.pop(), file))
+    if not asked and not formats:
+        asked = ["rich"]
+    if len(asked) > 1:
+        raise Refusal(f"formats {' and '.join(asked)} would both go to stdout; give -o FILE for one of them")
+    for outlet in paired:
+        if outlet.file is not None and not outlet.file.absolute().parent.is_dir():
+            raise Refusal(f"--output {outlet.file}: there is no folder {outlet.file.absolute().parent}")
+    return (*(Outlet(each, None) for each in asked), *paired)
+
+
+def color_of(color: str) -> str:
+    """Raise Refusal for anything but auto, always, never."""
+    if color not in _COLORS:
+        raise Refusal(f"--color {color}: write {', '.join(_COLORS)}")
+    return color
+
+
+def write(report: Report, chosen: Sequence[Outlet], *, color: str, verbosity: int) -> None:
+    """Render once per outlet. Raises Refusal when a file cannot be written."""
+    for outlet in chosen:
+        if outlet.file is None:
+            sys.stdout.write(_encodable(_rendered(report, outlet.format, sys.stdout, color, verbosity), sys.stdout))
+            sys.stdout.flush()
+            continue
+        try:
+            outlet.file.write_text(_rendered(report, outlet.format, None, color, verbosity), encoding="utf-8")
+        except OSError as error:
+            raise Refusal(f"--output {outlet.file}: cannot be written: {error.strerror}") from None
+
+
+def _rendered(report: Report, format_name: str, stream: TextIO | None, color: str, verbosity: int) -> str:
+    if format_name == "json":
+        from crewdoctor.report import json_report
+
+        return json_report.render(report)
+    from crewdoctor.report import terminal
+
+    if stream is None:
+        return terminal.render(report, verbosity=verbosity)
+    return terminal.render(
+        report, width=_width(stream), color=colored(stream, color), plain=_plain(stream), verbosity=verbosity
+    )
+
+
+def colored(stream: TextIO, color: str) -> bool:
+    """Whether to paint: --color, then NO_COLOR, TERM=dumb and a terminal at the other end."""
+    if color != "auto":
+        return color == "always"
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def _plain(stream: TextIO) -> bool:
+    encoding = (stream.encoding or "ascii").lower().replace("-", "")
+    return encoding != "utf8" or os.environ.get("TERM") == "dumb"
+
+
+def _width(stream: TextIO) -> int:
+    if stream.isatty() or os.environ.get("COLUMNS"):
+        return min(_WIDEST, shutil.get_terminal_size((80, 24)).columns)
+    return 80
+
+
+def _encodable(text: str, stream: TextIO) -> str:
+    encoding = stream.encoding or "ascii"
+    return text.encode(encoding, "backslashreplace").decode(encoding)

@@ -1,0 +1,88 @@
+"""One diagnosis from the command line: options merged, progress to stderr, report to stdout, exit code returned."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from crewdoctor.cli import outputs
+from crewdoctor.cli.progress import Screen
+from crewdoctor.cli.recording_file import recording_file
+from crewdoctor.config import Configured, configure
+from crewdoctor.model.options import Options
+from crewdoctor.model.refusal import Refusal
+from crewdoctor.wire.redact import learn_environment
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """How the user wants to be told."""
+
+    formats: list[str] | None = None
+    files: list[Path] | None = None
+    color: str = "auto"
+    verbosity: int = 0
+
+
+def inputs(text: str | None, file: Path | None) -> str | None:
+    """The crew's inputs as JSON text. Raises Refusal when both are given or the file cannot be read."""
+    if file is None:
+        return text
+    if text is not None:
+        raise Refusal("--inputs and --inputs-file: give one of them")
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise Refusal(f"--inputs-file {file}: cannot be read: {reason}") from None
+
+
+def options(target: str, given: Mapping[str, Any], verbosity: int) -> Configured:
+    """Merge everything there is; the config file is looked for from the target's folder upwards. Raises Refusal."""
+    path = Path(target.rpartition(":")[0] or target) if not Path(target).exists() else Path(target)
+    folder = path if path.is_dir() else path.parent
+    known = {"target": target, "verbosity": verbosity, "interactive": sys.stdout.isatty() and sys.stderr.isatty()}
+    return configure(given, environment=os.environ, folder=folder.absolute(), known=known)
+
+
+def diagnose(target: str, given: Mapping[str, Any], recording: Path | None, told: Telling) -> int:
+    """Diagnose, tell, and return the exit code. Raises Refusal."""
+    from crewdoctor import pipeline
+    from crewdoctor.target import find_project
+
+    learn_environment(os.environ)
+    chosen = outputs.outlets(told.formats, told.files)
+    outputs.color_of(told.color)
+    configured = options(target, given, told.verbosity)
+    merged = configured.options
+    find_project(merged)
+    file = recording_file(recording)
+    screen = Screen(sys.stderr, quiet=told.verbosity < 0, color=outputs.colored(sys.stderr, told.color))
+    for warning in configured.warnings:
+        screen.say(warning)
+    if told.verbosity > 1:
+        for name, origin in sorted(configured.origins.items()):
+            screen.say(f"option {name} from {origin}")
+    if merged.dry_run:
+        return _dry_run(merged, file, chosen, told)
+    screen.say(f"recording: {file}")
+    with screen:
+        report = pipeline.diagnose(merged, recording_path=file, progress=screen.show, announce=screen.announce)
+    outputs.write(report, chosen, color=told.color, verbosity=told.verbosity)
+    return report.exit_code
+
+
+def _dry_run(merged: Options, file: Path, chosen: tuple[outputs.Outlet, ...], told: Telling) -> int:
+    from crewdoctor import pipeline
+    from crewdoctor.report import plan_text
+
+    inventory, plans, report = pipeline.dry_run(merged, recording_path=file)
+    if inventory is None or report.exit_code:
+        outputs.write(report, chosen, color=told.color, verbosity=told.verbosity)
+    else:
+        sys.stdout.write(plan_text.render(inventory, plans, merged))
+    return report.exit_code

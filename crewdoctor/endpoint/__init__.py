@@ -1,0 +1,1 @@
+"""The embedded endpoint: a model that costs nothing and misbehaves on demand."""

@@ -1,0 +1,113 @@
+"""One request for an answer, whichever API it came through: what is said, offered, already called, and wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """A tool the model may call."""
+
+    name: str
+    description: str
+    schema: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """What the actor reads."""
+
+    said: tuple[tuple[str, str], ...]
+    """(role, text) in order."""
+    tools: tuple[Offered, ...] = ()
+    called: tuple[str, ...] = ()
+    """Tools already called in this conversation through the native interface, in order."""
+    choice: str = "auto"
+    """`auto none required`, or `=<name>` of the one tool that must be called."""
+    schema: dict[str, Any] | None = None
+    """JSON Schema the answer must satisfy."""
+    json: bool = False
+    """The answer must be some JSON object."""
+    limit: int | None = None
+    """At most so many tokens."""
+
+    @property
+    def text(self) -> str:
+        """Everything that was said to the model."""
+        return "\n".join(text for role, text in self.said if role != "assistant")
+
+    @property
+    def own_text(self) -> str:
+        """Everything the model said itself."""
+        return "\n".join(text for role, text in self.said if role == "assistant")
+
+    @property
+    def asked(self) -> str:
+        """The first thing a person said."""
+        return next((text for role, text in self.said if role == "user"), self.text)
+
+
+def flattened(content: Any) -> str:
+    """Text of a message's content: a string, or a list of parts."""
+    if isinstance(content, str):
+        return content
+    parts = content if isinstance(content, list) else []
+    return "\n".join(str(part.get("text") or "") for part in parts if isinstance(part, dict))
+
+
+def _limit(body: Mapping[str, Any], *names: str) -> int | None:
+    return next((value for name in names if isinstance(value := body.get(name), int) and value > 0), None)
+
+
+def from_chat(body: Mapping[str, Any]) -> Conversation:
+    """Read the body of `/v1/chat/completions`."""
+    messages = [each for each in body.get("messages") or () if isinstance(each, dict)]
+    form = body.get("response_format") or {}
+    calls = [call for each in messages for call in each.get("tool_calls") or ()]
+    chosen = body.get("tool_choice") or "auto"
+    offered = [tool.get("function") or {} for tool in body.get("tools") or () if isinstance(tool, dict)]
+    return Conversation(
+        said=tuple((str(each.get("role")), flattened(each.get("content"))) for each in messages),
+        tools=_offered(offered),
+        called=tuple(str((call.get("function") or {}).get("name")) for call in calls),
+        choice=chosen if isinstance(chosen, str) else "=" + str((chosen.get("function") or {}).get("name")),
+        schema=(form.get("json_schema") or {}).get("schema") if form.get("type") == "json_schema" else None,
+        json=form.get("type") == "json_object",
+        limit=_limit(body, "max_completion_tokens", "max_tokens"),
+    )
+
+
+def from_responses(body: Mapping[str, Any], earlier: tuple[str, ...] = ()) -> Conversation:
+    """Read the body of `/v1/responses`; `earlier`: tools called in the responses this one continues."""
+    given = body.get("input")
+    items = [{"role": "user", "content": given}] if isinstance(given, str) else list(given or ())
+    said = [("system", str(body["instructions"]))] if body.get("instructions") else []
+    called = list(earlier)
+    for item in items:
+        if item.get("type") == "function_call":
+            called.append(str(item.get("name")))
+        elif "role" in item:
+            said.append((str(item["role"]), flattened(item.get("content"))))
+        elif item.get("type") == "function_call_output":
+            said.append(("tool", flattened(item.get("output"))))
+    form = (body.get("text") or {}).get("format") or {}
+    chosen = body.get("tool_choice") or "auto"
+    return Conversation(
+        said=tuple(said),
+        tools=_offered(tool for tool in body.get("tools") or () if tool.get("type") == "function"),
+        called=tuple(called),
+        choice=chosen if isinstance(chosen, str) else "=" + str(chosen.get("name")),
+        schema=form.get("schema") if form.get("type") == "json_schema" else None,
+        json=form.get("type") == "json_object",
+        limit=_limit(body, "max_output_tokens"),
+    )
+
+
+def _offered(functions: Iterable[Mapping[str, Any]]) -> tuple[Offered, ...]:
+    return tuple(
+        Offered(str(each.get("name")), str(each.get("description") or ""), each.get("parameters") or {})
+        for each in functions
+    )

@@ -1,0 +1,33 @@
+"""What the user asked for, after command line, environment and config files were merged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Everything a diagnosis depends on besides the target itself."""
+
+    target: str = ""
+    inputs: dict[str, Any] = field(default_factory=dict)
+    llm: str = "auto"
+    """`auto` (the crew's own where a usable key is found, else embedded), `own`, `embedded`."""
+    deadline: float = 120.0
+    """Seconds for layers 0-4 and, off a TTY, for everything."""
+    max_llm_calls: int = 20
+    python: str = ""
+    allow_tools: tuple[str, ...] = ()
+    tool_arguments: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """`[tool.crewdoctor.tools.<name>]`: arguments given by the user."""
+    select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    fail_on: str = "error"
+    outer: float | None = None
+    """The platform's own limit in seconds, where the user named one."""
+    include_content: bool = False
+    dry_run: bool = False
+    verbosity: int = 0
+    interactive: bool = False
+    """Whether a person watches (a TTY): the crew may then run on past the deadline while it moves."""

@@ -1,0 +1,48 @@
+"""All facts of one diagnosis, as read back from recording.jsonl."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from crewdoctor.model.inventory import Inventory
+from crewdoctor.model.options import Options
+from crewdoctor.model.plan import Plan
+from crewdoctor.model.result import StepResult
+from crewdoctor.model.span import Event, Span, Stack
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The first line of a recording."""
+
+    format: str = "crewdoctor.recording/1"
+    crewdoctor: str = ""
+    started: str = ""
+    """Wall clock, ISO 8601 UTC, once."""
+    python: str = ""
+    platform: str = ""
+    cpus: int = 0
+    load: float = 0.0
+    options: Options = field(default_factory=Options)
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """Spans, events, stacks, results. Spans without an end stay open: the start is the diagnosis."""
+
+    header: Header
+    inventory: Inventory | None = None
+    plans: tuple[Plan, ...] = ()
+    results: tuple[StepResult, ...] = ()
+    spans: tuple[Span, ...] = ()
+    events: tuple[Event, ...] = ()
+    stacks: tuple[Stack, ...] = ()
+    notes: tuple[dict[str, Any], ...] = ()
+    """crewdoctor's own lines: a tap that disabled itself, a deadline that cut steps off, bytes dropped."""
+    simulated: tuple[str, ...] = ()
+    """Subjects of models replaced by the embedded endpoint."""
+    interrupted: str = ""
+    """`SIGINT`, `SIGTERM`, or `truncated` when the recording has no last line."""
+    end: float = 0.0
+    """Seconds since zero of the last record."""

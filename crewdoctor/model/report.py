@@ -1,0 +1,113 @@
+"""What is shown: everything a format needs, and nothing it must compute."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from crewdoctor.model.finding import Finding
+from crewdoctor.model.inventory import Unexamined
+from crewdoctor.model.layer import Layer
+from crewdoctor.model.rule import RuleOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One line of a layer: a positive sentence and whether it holds."""
+
+    layer: Layer
+    subject: str
+    question: str
+    status: str
+    """`ok finding failed killed crashed skipped`"""
+    answer: str = ""
+    """The figure, or the reason."""
+    seconds: float | None = None
+    simulated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """One rung of the ladder: the same work, one layer higher."""
+
+    name: str
+    """`connect`, `raw request`, `sdk`, `crewai llm`, `agent`, `crew`"""
+    samples: int
+    median: float
+    maximum: float
+    exclusive: float
+    """Seconds this rung adds to the one below (medians)."""
+    jump: bool = False
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One bar of the waterfall."""
+
+    name: str
+    subject: str
+    start: float
+    end: float
+    depth: int
+    kind: str
+    """`llm tool limiter backoff framework network crew agent task`"""
+    open: bool = False
+    failure: str = ""
+    critical: bool = False
+    detail: str = ""
+    span: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Where the crew's time went: exclusive seconds on the critical path."""
+
+    kind: str
+    seconds: float
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """One node of the ledger as a tree."""
+
+    name: str
+    subject: str
+    floor: str
+    ceiling: str
+    formula: str
+    inversion: str = ""
+    children: tuple[Scope, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One diagnosis."""
+
+    format: str
+    """`crewdoctor.report/1`"""
+    crewdoctor: str
+    started: str
+    target: str
+    crew: str
+    verdict: str
+    """One sentence."""
+    exit_code: int
+    seconds: float
+    findings: tuple[Finding, ...] = ()
+    """Errors and warnings: roots in order, what they explain folded beneath each."""
+    notes: tuple[Finding, ...] = ()
+    """Exposure from defaults (info)."""
+    questions: tuple[Question, ...] = ()
+    ladder: tuple[Rung, ...] = ()
+    waterfall: tuple[Bar, ...] = ()
+    shares: tuple[Share, ...] = ()
+    ledger: tuple[Scope, ...] = ()
+    longest_hang: str = ""
+    """The longest this crew can hang before anything ends it."""
+    unexamined: tuple[Unexamined, ...] = ()
+    rules: tuple[RuleOutcome, ...] = ()
+    simulated: tuple[str, ...] = ()
+    interrupted: str = ""
+    environment: dict[str, Any] = field(default_factory=dict)

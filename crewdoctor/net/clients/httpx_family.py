@@ -1,0 +1,51 @@
+"""httpx, httpx2, and the openai SDK, which rides on one of them.
+
+A real client is built and asked for the transport of the URL: its mounts are what NO_PROXY became. Building it fails
+exactly where the user's own client would (a SOCKS proxy without its extra). Source: httpx `_client.py`, `_config.py`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from crewdoctor.net.clients.answers import TrustStore, from_environment
+
+
+def proxy_for(url: str, name: str) -> str | None:
+    """The proxy `name` (httpx, httpx2, openai) would use for `url`, None for a direct connection."""
+    library = _library(name)
+    with library.Client(verify=False) as client:  # nothing is sent; it spares loading a trust store
+        transport = client._transport_for_url(library.URL(url))  # noqa: SLF001 - the one place that knows
+        if transport is client._transport:  # noqa: SLF001 - likewise
+            return None
+        proxy = transport._pool._proxy_url  # noqa: SLF001 - likewise
+    port = f":{proxy.port}" if proxy.port is not None else ""
+    return f"{proxy.scheme.decode()}://{_credentials(url)}{proxy.host.decode()}{port}"
+
+
+def trust(_name: str) -> TrustStore:
+    """What httpx reads: SSL_CERT_FILE, then SSL_CERT_DIR, then certifi."""
+    return from_environment("SSL_CERT_FILE", "SSL_CERT_DIR") or certifi_store()
+
+
+def certifi_store() -> TrustStore:
+    """The bundle of the certifi installed here. Raises ImportError."""
+    return TrustStore("certifi", importlib.import_module("certifi").where(), "")
+
+
+def _library(name: str) -> Any:
+    if name == "openai":
+        return importlib.import_module("openai._base_client").httpx
+    return importlib.import_module(name)
+
+
+def _credentials(url: str) -> str:
+    """Credentials, which httpcore keeps apart from the URL; they are read again from the variable they came from."""
+    from urllib.parse import urlsplit
+    from urllib.request import getproxies
+
+    known = getproxies()
+    held = known.get(urlsplit(url).scheme) or known.get("all") or ""
+    userinfo, at, _ = urlsplit(held if "://" in held else f"http://{held}").netloc.rpartition("@")
+    return f"{userinfo}{at}"

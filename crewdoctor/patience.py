@@ -1,0 +1,202 @@
+"""When to stop waiting before a deadline does: a hang is paid once, and what does not move has told what it can. Pure.
+
+Asked about once a second for every running step. The full crew is ended at the first recurrence of a hang that was
+already measured, and when nothing (no byte, span or event) has moved for longer than anything like it ever took.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from crewdoctor.model.plan import Step
+from crewdoctor.model.result import Status, StepResult
+
+TOOL_ALONE = "tool.isolated"
+WHOLE = frozenset({"crew.kickoff", "agent.bisect"})
+RECURRENCE = 3.0
+"""Seconds after which the same call, blocked again, is the same hang."""
+RECURRENCE_UNSEEN = 6.0
+"""The same where no stack was taken yet."""
+QUIET = 20.0
+TIMES_LONGEST = 3.0
+BUSY = frozenset({"cpu", "process"})
+"""What a blocked thread waits for when somebody is working: silence on the wire says nothing then."""
+
+
+class LiveStep(Protocol):
+    """What `supervisor.live.LiveStep` offers; times are seconds since the recording's zero."""
+
+    @property
+    def step(self) -> Step:
+        """What runs."""
+
+    @property
+    def started(self) -> float:
+        """When it began."""
+
+    @property
+    def last_moved(self) -> float:
+        """When a byte, span or event was last seen."""
+
+    @property
+    def open_spans(self) -> Mapping[str, Mapping[str, Any]]:
+        """`open` frames of what has started and not ended, by id, oldest first."""
+
+    @property
+    def stacks(self) -> Iterable[Mapping[str, Any]]:
+        """The latest `stack` frames, oldest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    id: str
+    name: str
+    subject: str
+    parent: str | None
+    start: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """A moment at which something was seen blocked."""
+
+    at: float
+    span: str | None
+    waiting: str
+    received: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Live:
+    """One reading of a live step."""
+
+    step: Step
+    now: float
+    started: float
+    last_moved: float
+    spans: tuple[_Open, ...]
+    looks: tuple[_Look, ...]
+
+    @classmethod
+    def read(cls, live: LiveStep, now: float) -> _Live:
+        spans = [
+            _Open(
+                str(each["id"]),
+                str(each.get("name", "")),
+                str(each.get("subject") or ""),
+                each.get("parent"),
+                float(each.get("start") or 0.0),
+            )
+            for each in live.open_spans.values()
+        ]
+        looks = [
+            _Look(
+                float(each["at"]),
+                each.get("span"),
+                str(each.get("waiting") or "unknown"),
+                (each.get("attrs") or {}).get("bytes_received"),
+            )
+            for each in live.stacks
+        ]
+        return cls(live.step, now, live.started, live.last_moved, tuple(spans), tuple(looks))
+
+    def last_look(self, span: _Open) -> _Look | None:
+        """The last look at `span` or at something open beneath it; at anything, where looks name no span."""
+        beneath = {span.id}
+        for other in self.spans:
+            if other.parent in beneath:
+                beneath.add(other.id)
+        mine = [look for look in self.looks if look.at >= span.start and (look.span is None or look.span in beneath)]
+        return max(mine, key=lambda look: (look.span is not None, look.at), default=None)
+
+    def busy(self, span: _Open) -> bool:
+        """Whether somebody was seen working on `span`."""
+        look = self.last_look(span)
+        return look is not None and look.waiting in BUSY
+
+    def bytes_came(self) -> bool:
+        """Whether an answer is arriving, however slowly: between two looks it grew."""
+        counts = [look.received for look in self.looks if isinstance(look.received, int)]
+        return len(counts) > 1 and counts[-1] > counts[-2]
+
+
+def verdict(live: LiveStep, results: Sequence[StepResult], now: float) -> str:
+    """Say why the step should be ended now (seconds since the recording's zero); empty: let it go on."""
+    if live.step.probe == TOOL_ALONE:
+        return _tool_alone(_Live.read(live, now))
+    if live.step.probe in WHOLE:
+        seen = _Live.read(live, now)
+        return _recurrence(seen, results) or _nothing_moves(seen, results)
+    return ""
+
+
+def hung_tools(results: Iterable[StepResult]) -> frozenset[str]:
+    """Subjects of tools that did not answer even once when called alone."""
+    return frozenset(
+        result.step.subject
+        for result in results
+        if result.step.probe == TOOL_ALONE and result.status is Status.KILLED and not result.facts.get("n1")
+    )
+
+
+def longest_wait(results: Iterable[StepResult], kind: str, subject: str = "") -> float:
+    """Return the longest single wait measured for `llm` or `tool` operations, of one subject where it is known."""
+    waits = [
+        (result.step.subject, wait)
+        for result in results
+        if result.step.probe.split(".", 1)[0] == kind
+        for wait in _waits(result.facts)
+    ]
+    own = [wait for held, wait in waits if held == subject]
+    return max(own or [wait for _, wait in waits], default=0.0)
+
+
+def _tool_alone(live: _Live) -> str:
+    patience = live.step.args.get("patience")
+    calls = [span for span in live.spans if span.name == "tool.call"]
+    if not calls or not isinstance(patience, (int, float)):
+        return ""
+    waited = live.now - min(span.start for span in calls)
+    if waited < patience or live.bytes_came() or live.busy(calls[0]):
+        return ""
+    return f"no answer after {waited:.1f} s"
+
+
+def _recurrence(live: _Live, results: Sequence[StepResult]) -> str:
+    known = hung_tools(results)
+    for span in live.spans:
+        waited = live.now - span.start
+        if span.name != "tool.call" or span.subject not in known or waited < RECURRENCE:
+            continue
+        if (live.last_look(span) is None and waited < RECURRENCE_UNSEEN) or live.busy(span):
+            continue
+        name = span.subject.partition(":")[2]
+        return f"tool `{name}` hangs here as it did alone: {waited:.1f} s without an answer"
+    return ""
+
+
+def _nothing_moves(live: _Live, results: Sequence[StepResult]) -> str:
+    quiet = live.now - max(live.started, live.last_moved)
+    working = any(look.waiting in BUSY and look.at >= live.last_moved for look in live.looks)
+    if quiet < QUIET or working or quiet < max(QUIET, TIMES_LONGEST * max(_like(live, results), default=0.0)):
+        return ""
+    inner = max(live.spans, key=lambda span: span.start, default=None)
+    doing = f" in {inner.name}" + (f" of {inner.subject}" if inner.subject else "") if inner is not None else ""
+    return f"nothing has moved for {quiet:.1f} s{doing}"
+
+
+def _like(live: _Live, results: Sequence[StepResult]) -> list[float]:
+    """Longest waits of what is open now; of everything where nothing that was measured before is open."""
+    kinds = {"llm.call": "llm", "tool.call": "tool"}
+    waits = [longest_wait(results, kinds[span.name], span.subject) for span in live.spans if span.name in kinds]
+    return waits or [longest_wait(results, kind) for kind in kinds.values()]
+
+
+def _waits(facts: Mapping[str, Any]) -> Iterable[float]:
+    for name in ("cold", "warm", "first_token", "total", "gaps_max", "n1", "n4", "slowest"):
+        held = facts.get(name)
+        for value in held if isinstance(held, (list, tuple)) else [held]:
+            if isinstance(value, (int, float)) and not isinstance(value, bool):
+                yield float(value)

@@ -1,0 +1,212 @@
+"""The five stages in order: discover, plan, probe, analyse, render. Start reading here.
+
+Discover and probe happen in workers; plan and analyse are pure; rendering is the caller's (`report/<format>.py`).
+Whatever happens in between, the report is made from the recording on disk: `analyse` gives the same bytes later.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from crewdoctor import budget, causality, patience, planner, rulebook
+from crewdoctor.model.evidence import Evidence
+from crewdoctor.model.inventory import Inventory
+from crewdoctor.model.options import Options
+from crewdoctor.model.plan import Plan, Step
+from crewdoctor.model.recording import Recording
+from crewdoctor.model.report import Report
+from crewdoctor.model.result import StepResult
+from crewdoctor.report.assemble import assemble
+from crewdoctor.supervisor import LiveStep, Progress, Supervisor
+from crewdoctor.target import Project, find_project
+from crewdoctor.wire.codec import WireError, decode, encode
+from crewdoctor.wire.recording import RecordingWriter, header, read_recording
+
+PLANNED_SHARE = 0.75
+"""Of the deadline; the rest is for killing and reporting (product.md, Manners)."""
+
+
+class Terminated(BaseException):
+    """SIGTERM arrived; the partial report is still made."""
+
+
+@dataclass(slots=True)
+class _Session:
+    """What the stages share while a diagnosis runs."""
+
+    options: Options
+    project: Project
+    writer: RecordingWriter
+    supervisor: Supervisor
+    results: list[StepResult]
+    zero: float
+
+    def left(self) -> float:
+        return max(0.0, self.zero + self.options.deadline * PLANNED_SHARE - time.monotonic())
+
+    def calls_left(self) -> int:
+        return self.options.max_llm_calls - sum(each.step.llm_calls for each in self.results)
+
+
+def diagnose(
+    options: Options,
+    *,
+    recording_path: Path,
+    progress: Callable[[Progress], None] | None = None,
+    announce: Callable[[Inventory, Plan, Options], None] | None = None,
+) -> Report:
+    """Diagnose the target. `announce` is told each plan before it starts.
+
+    Raises Refusal for input that names no diagnosable target at all (missing file, unknown format).
+    """
+    project = find_project(options)
+    zero = time.monotonic()
+    writer = RecordingWriter(recording_path)
+    writer.write(header(options))
+    interrupted = ""
+    try:
+        with (
+            _sigterm_raises(),
+            Supervisor(
+                recording=writer,
+                zero=zero,
+                crew_python=project.python,
+                project_root=str(project.root),
+                environment=dict(project.environment),
+                progress=progress,
+            ) as supervisor,
+        ):
+            session = _Session(options, project, writer, supervisor, [], zero)
+            inventory = _discover(session)
+            if inventory is not None:
+                _probe(session, inventory, announce)
+    except KeyboardInterrupt:
+        interrupted = "SIGINT"
+    except Terminated:
+        interrupted = "SIGTERM"
+    finally:
+        writer.write({"k": "last", "at": time.monotonic() - zero, "interrupted": interrupted})
+        writer.close()
+    return analyse(read_recording(recording_path))
+
+
+def dry_run(options: Options, *, recording_path: Path) -> tuple[Inventory | None, tuple[Plan, ...], Report]:
+    """Discover and plan every stage; nothing of the crew runs. The report says what kept the target from loading."""
+    plans: list[Plan] = []
+    seen: list[Inventory] = []
+
+    def remember(inventory: Inventory, plan: Plan, _: Options) -> None:
+        seen[:] = [inventory]
+        plans.append(plan)
+
+    report = diagnose(replace(options, dry_run=True), recording_path=recording_path, announce=remember)
+    return (seen[0] if seen else None), tuple(plans), report
+
+
+def analyse(recording: Recording, *, select: tuple[str, ...] = (), ignore: tuple[str, ...] = ()) -> Report:
+    """Facts to findings. Pure: the same recording gives the same report."""
+    options = recording.header.options
+    evidence = Evidence(recording, budget.ledger_of(recording))
+    findings, outcomes = rulebook.run(evidence, select=select or options.select, ignore=ignore or options.ignore)
+    return assemble(recording, causality.order(findings, recording), outcomes, evidence.ledger_value)
+
+
+def _discover(session: _Session) -> Inventory | None:
+    """Load the target in the crew worker; None when it does not load (the recording says why)."""
+    result = session.supervisor.inspect(session.project.inspect_arguments(session.options))
+    session.results.append(result)
+    held = result.facts.get("inventory")
+    if held is None:
+        return None
+    try:
+        inventory = decode(Inventory, held)
+    except WireError as error:
+        session.writer.write(
+            {"k": "own", "step": result.step.id, "at": result.end, "text": f"inventory unread: {error}"}
+        )
+        return None
+    session.writer.write({"k": "inventory", "inventory": held})
+    missing = [
+        name for name in inventory.inputs_required if name not in {*inventory.inputs_given, *session.options.inputs}
+    ]
+    return None if missing else inventory
+
+
+def _probe(
+    session: _Session, inventory: Inventory, announce: Callable[[Inventory, Plan, Options], None] | None
+) -> None:
+    options = replace(session.options, llm=choose_llm(session.options, inventory))
+    extra: dict[str, Any] = {}
+    if options.llm == "embedded" and inventory.llms:
+        session.writer.write({"k": "simulated", "subjects": [llm.subject for llm in inventory.llms]})
+        if not options.dry_run:
+            extra["embedded_base_url"] = session.supervisor.start_endpoint(_played(inventory, options))
+    for stage in planner.STAGES:
+        session.options = options
+        known = [] if options.dry_run else session.results
+        limits = planner.Budget(
+            session.left() if stage != planner.STAGES[1] else _crew_seconds(session), session.calls_left()
+        )
+        plan = planner.plan(inventory, options, known, stage=stage, budget=limits)
+        plan = replace(plan, steps=tuple(_equipped(step, extra) for step in plan.steps))
+        session.writer.write({"k": "plan", "stage": stage, "plan": encode(plan)})
+        if announce is not None:
+            announce(inventory, plan, options)
+        if not options.dry_run and plan.steps:
+            session.supervisor.stalled = _patience(session)
+            session.results += session.supervisor.run(plan.steps)
+
+
+def _played(inventory: Inventory, options: Options) -> dict[str, Any]:
+    """How the embedded model treats the crew's tools: given arguments are used, those that write are left alone."""
+    free = {*options.allow_tools, *options.tool_arguments}
+    return {
+        "blocked_tools": [tool.name for tool in inventory.tools if tool.writes and tool.name not in free],
+        "tool_arguments": options.tool_arguments,
+    }
+
+
+def choose_llm(options: Options, inventory: Inventory) -> str:
+    """`own` where every model has a key that can be used (or needs none we know of), else `embedded`."""
+    if options.llm != "auto":
+        return options.llm
+    return "embedded" if any(llm.usable_key is False for llm in inventory.llms) else "own"
+
+
+def _crew_seconds(session: _Session) -> float:
+    """The full crew runs to the deadline, longer only while somebody watches it move."""
+    watched = 10.0 if session.options.interactive else 1.0
+    return max(0.0, session.left() + session.options.deadline * (watched - PLANNED_SHARE))
+
+
+def _equipped(step: Step, extra: dict[str, Any]) -> Step:
+    return replace(step, args={**step.args, **extra}) if extra and step.worker != "own" else step
+
+
+def _patience(session: _Session) -> Callable[[str, LiveStep], str]:
+    def verdict(_: str, live: LiveStep) -> str:
+        return patience.verdict(live, session.results, time.monotonic() - session.zero)
+
+    return verdict
+
+
+@contextmanager
+def _sigterm_raises() -> Iterator[None]:
+    def terminate(_number: int, _frame: FrameType | None) -> None:
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+__all__ = ["Terminated", "analyse", "choose_llm", "diagnose", "dry_run"]

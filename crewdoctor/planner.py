@@ -1,0 +1,83 @@
+"""Inventory and options to a plan: which probes run on what, in which order, within which deadlines. Pure."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from crewdoctor import probes
+from crewdoctor.model.inventory import Inventory
+from crewdoctor.model.options import Options
+from crewdoctor.model.plan import Plan, Skip, Step
+from crewdoctor.model.probe import Probe
+from crewdoctor.model.result import StepResult
+
+STAGES = (1, 2, 3)
+SHARE_OF_REMAINING = 0.25
+"""No step of the ground stage takes more than this share of what is left (product.md, Manners)."""
+SHORTEST_DEADLINE = 3.0
+
+
+class ProbeModule(Protocol):
+    """What a file in `probes/` holds."""
+
+    PROBE: Probe
+    plan: Callable[[Inventory, Options, Sequence[StepResult]], Iterator[Step | Skip]]
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What is left to spend: seconds until the planned end, and calls of a paid model."""
+
+    seconds: float
+    llm_calls: int
+
+
+def discover() -> list[ProbeModule]:
+    """All probe files, lowest layer first."""
+    found = [
+        importlib.import_module(f"{probes.__name__}.{each.name}")
+        for each in pkgutil.iter_modules(probes.__path__)
+        if not each.name.startswith("_")
+    ]
+    modules: list[ProbeModule] = [module for module in found if hasattr(module, "PROBE")]
+    return sorted(modules, key=lambda module: (module.PROBE.stage, module.PROBE.layer.rank, module.PROBE.id))
+
+
+def plan(
+    inventory: Inventory,
+    options: Options,
+    results: Sequence[StepResult],
+    *,
+    stage: int,
+    budget: Budget,
+    modules: Sequence[ProbeModule] | None = None,
+) -> Plan:
+    """The plan of one stage, given what is known so far. Steps that would overspend become skips with the reason."""
+    steps: list[Step] = []
+    skips: list[Skip] = []
+    calls_left = budget.llm_calls
+    for module in discover() if modules is None else modules:
+        if module.PROBE.stage != stage:
+            continue
+        for planned in module.plan(inventory, options, results):
+            if isinstance(planned, Skip):
+                skips.append(planned)
+            elif planned.llm_calls > calls_left:
+                reason = (
+                    f"would need {planned.llm_calls} calls of a paid model; {calls_left} are left (--max-llm-calls)"
+                )
+                skips.append(Skip(planned.probe, planned.layer, planned.subject, reason))
+            else:
+                calls_left -= planned.llm_calls
+                steps.append(_within(planned, budget.seconds, stage))
+    return Plan(tuple(steps), tuple(skips))
+
+
+def _within(step: Step, seconds: float, stage: int) -> Step:
+    """The full crew may use all that is left; a ground step only its share."""
+    longest = seconds if stage == STAGES[1] else max(SHORTEST_DEADLINE, seconds * SHARE_OF_REMAINING)
+    return replace(step, deadline=min(step.deadline, longest))

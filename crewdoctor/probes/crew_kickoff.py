@@ -1,0 +1,148 @@
+"""The full crew, run as its own program runs it, and recorded.
+
+It runs with the user's own settings. With the embedded model the arguments of its tools are invented: they are
+guarded, and nothing the crew would do with an invented result is done.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from crewdoctor.model.inventory import Inventory
+from crewdoctor.model.layer import Layer
+from crewdoctor.model.options import Options
+from crewdoctor.model.plan import Skip, Step
+from crewdoctor.model.probe import Bench, Probe
+from crewdoctor.model.result import StepResult
+from crewdoctor.probes._follow import capped, follow
+
+PROBE = Probe(
+    id="crew.kickoff", layer=Layer.CREW, question="the whole crew runs to its end", stage=2, spends_tokens=True
+)
+
+WATCHED = 3600.0
+"""Seconds at most while a person watches it move."""
+AFFORDABLE_SILENCE = 20.0
+"""Seconds a kickoff on a silent model may take to give up by itself, for it to be worth running."""
+EXECUTIONS = 3
+"""Of a failing agent on crewai's default `max_retry_limit` of 2."""
+CHARS_PER_TOKEN, ANSWER_TOKENS = 4, 1000
+CALLS_PER_TASK = 2
+
+
+def plan(inventory: Inventory, options: Options, results: Sequence[StepResult]) -> Iterator[Step | Skip]:
+    """One step, unless the model answered nothing at all: that hang is paid for already."""
+    subject = f"crew:{inventory.crew}"
+    if not inventory.tasks:
+        yield Skip(PROBE.id, PROBE.layer, subject, "the crew has no tasks")
+        return
+    if reason := _silent_model(results):
+        yield Skip(PROBE.id, PROBE.layer, subject, reason)
+        return
+    embedded = options.llm == "embedded"
+    likely = len(inventory.tasks) * CALLS_PER_TASK + len(inventory.tools)
+    left = options.max_llm_calls - sum(result.step.llm_calls for result in results)
+    if not embedded and left <= 0:
+        reason = f"no call of a paid model is left (--max-llm-calls {options.max_llm_calls}); about {likely} are needed"
+        yield Skip(PROBE.id, PROBE.layer, subject, reason)
+        return
+    prompt = max((task.prompt_chars for task in inventory.tasks), default=0) + max(
+        (agent.prompt_chars for agent in inventory.agents), default=0
+    )
+    if embedded:
+        announce = "run the whole crew on the simulated model; tools that would write are stopped"
+    else:
+        announce = f"run the whole crew as it is, with at most {left} calls of its model (about {likely} expected)"
+    yield Step(
+        id=f"{PROBE.id}@{subject}",
+        probe=PROBE.id,
+        layer=PROBE.layer,
+        subject=subject,
+        worker="loaded",
+        deadline=WATCHED if options.interactive else options.deadline,
+        args={
+            "most_llm_calls": None if embedded else left,
+            "tools": [tool.subject for tool in inventory.tools],
+            "may_write": [tool.subject for tool in inventory.tools if tool.name in options.allow_tools],
+            "agents": [agent.subject for agent in inventory.agents],
+        },
+        llm_calls=0 if embedded else left,
+        tokens=0 if embedded else left * (prompt // CHARS_PER_TOKEN + ANSWER_TOKENS),
+        announce=announce,
+        condition="" if results else "the model answers when it is called alone",
+    )
+
+
+def run(step: Step, bench: Bench) -> None:
+    """Facts: `result error seconds agents tools blocked left_out llm_calls llm_calls_capped`."""
+    loaded = bench.loaded()
+    url = step.args.get("embedded_base_url")
+    left_out = _unattended(loaded.crew)
+    if url:
+        bench.fact("replaced", loaded.use_embedded(str(url)))
+        left_out += _without_consequences(loaded.crew)
+    bench.fact("left_out", left_out)
+    began = time.monotonic()
+    with (
+        bench.guard_writes(allowed=not url, tools=step.args["may_write"]),
+        capped(bench, step.args["most_llm_calls"]),
+        follow(bench, step.args["tools"], {each: loaded.agent(each) for each in step.args["agents"]}),
+    ):
+        try:
+            with bench.span("crew.kickoff", subject=step.subject, layer=Layer.CREW, simulated=bool(url)):
+                loaded.crew.kickoff(inputs=loaded.inputs or None)
+        except BaseException as error:
+            failure = bench.classify(error)
+            bench.fact("result", failure.kind.value)
+            bench.fact("error", failure.text)
+            bench.fact("exception", failure.exception)
+        else:
+            bench.fact("result", "completed")
+    bench.fact("seconds", time.monotonic() - began)
+    if bench.blocked():
+        bench.fact("blocked", sorted(set(bench.blocked())))
+
+
+def _silent_model(results: Sequence[StepResult]) -> str:
+    """Why running the crew would only repeat a silence; empty where some model answered or would give up soon."""
+    asked = [result for result in results if result.step.probe == "llm.sdk" and "answered" in result.facts]
+    if not asked or any(result.facts["answered"] or not result.facts.get("hung") for result in asked):
+        return ""
+    ceilings = [_gives_up_after(result) for result in asked]
+    if max(ceilings) <= AFFORDABLE_SILENCE:
+        return ""
+    return f"the model of {asked[0].step.subject} never answered: running the crew would show nothing new"
+
+
+def _gives_up_after(result: StepResult) -> float:
+    timeout = result.facts.get("timeout")
+    seconds = timeout.get("timeout") if isinstance(timeout, dict) else None
+    retries = result.facts.get("max_retries")
+    if not isinstance(seconds, (int, float)) or not isinstance(retries, int):
+        return float("inf")
+    return float(seconds) * (retries + 1) * EXECUTIONS
+
+
+def _unattended(crew: Any) -> list[str]:
+    """Nobody is there to answer: tasks that would ask a person are not asked for it."""
+    asking = [task for task in getattr(crew, "tasks", None) or () if getattr(task, "human_input", False)]
+    for task in asking:
+        task.human_input = False
+    return [f"human input of {len(asking)} tasks"] if asking else []
+
+
+def _without_consequences(crew: Any) -> list[str]:
+    """What would be done with an invented result: files written, callbacks called."""
+    left_out: list[str] = []
+    owners = [crew, *(getattr(crew, "tasks", None) or ()), *(getattr(crew, "agents", None) or ())]
+    for name in ("output_file", "output_log_file", "callback", "task_callback", "step_callback"):
+        held = [owner for owner in owners if getattr(owner, name, None)]
+        for owner in held:
+            setattr(owner, name, None)
+        left_out += [name] if held else []
+    if getattr(crew, "after_kickoff_callbacks", None):
+        crew.after_kickoff_callbacks = []
+        left_out.append("after_kickoff_callbacks")
+    return left_out

@@ -1,0 +1,150 @@
+"""A TCP connection to every address of an endpoint, then TLS with the trust stores its clients use."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import time
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any
+
+from crewdoctor.model.inventory import Inventory
+from crewdoctor.model.layer import Layer
+from crewdoctor.model.options import Options
+from crewdoctor.model.plan import Skip, Step
+from crewdoctor.model.probe import Bench, CannotProbe, Probe
+from crewdoctor.model.reach import clients_of, not_needed
+from crewdoctor.model.result import StepResult
+from crewdoctor.net.clients import proxy_choice, trust_store
+from crewdoctor.net.clients.answers import TrustStore
+from crewdoctor.net.parallel import side_by_side
+
+PROBE = Probe(id="net.tcp", layer=Layer.NETWORK, question="it accepts connections, and its certificate is trusted")
+
+DEADLINE = 20.0
+BYSTANDER_DEADLINE = 8.0
+"""Telemetry: a look, no more."""
+CONNECT_TIMEOUT = 4.0
+FAST = 0.25
+SAMPLES = 3
+SECURE = {"https", "wss"}
+
+
+def plan(inventory: Inventory, options: Options, _results: Sequence[StepResult]) -> Iterator[Step | Skip]:
+    """One step per endpoint."""
+    for endpoint in inventory.endpoints:
+        reason = not_needed(endpoint, inventory, options)
+        if reason:
+            yield Skip(PROBE.id, PROBE.layer, endpoint.subject, reason)
+            continue
+        clients = clients_of(endpoint, inventory)
+        yield Step(
+            id=f"{PROBE.id}@{endpoint.subject}",
+            probe=PROBE.id,
+            layer=PROBE.layer,
+            subject=endpoint.subject,
+            worker="crew",
+            deadline=BYSTANDER_DEADLINE if endpoint.kind == "telemetry" else DEADLINE,
+            args={"host": endpoint.host, "port": endpoint.port, "scheme": endpoint.scheme, "clients": clients},
+            announce=f"connect to {endpoint.host}:{endpoint.port}, send nothing",
+        )
+
+
+def run(step: Step, bench: Bench) -> None:
+    """Facts: `addresses`, `via_proxy` (every client of this endpoint goes through a proxy)."""
+    host, port, scheme = str(step.args["host"]), int(step.args["port"]), str(step.args["scheme"])
+    clients = [str(each) for each in step.args["clients"]]
+    url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}/"
+    via_proxy = bool(clients) and all(proxy_choice(client, url).proxy for client in clients)
+    bench.fact("via_proxy", via_proxy)
+    found = _resolve(step.subject, host, port, bench)
+    if not found and not via_proxy:
+        raise CannotProbe(f"{host} does not resolve, so there is no address to connect to")
+    bench.fact("addresses", [str(each[1][0]) for each in found])
+    side_by_side(
+        [partial(_knock, step.subject, each, host, via_proxy, bench) for each in found],
+        within=min(bench.remaining() - 1.0, CONNECT_TIMEOUT + 1.0),
+    )
+    if scheme in SECURE:
+        stores = {store.label: store for store in map(trust_store, clients or ["urllib"])}
+        side_by_side(
+            [partial(_shake_hands, step.subject, found, host, port, store, bench) for store in stores.values()],
+            within=bench.remaining() - 0.5,
+        )
+
+
+Address = tuple[int, tuple[Any, ...]]
+
+
+def _resolve(subject: str, host: str, port: int, bench: Bench) -> list[Address]:
+    found: list[Address] = []
+    with (
+        contextlib.suppress(OSError, UnicodeError),
+        bench.span("dns.lookup", subject=subject, layer=Layer.NETWORK, host=host, port=port, resolver="system") as span,
+    ):
+        for family, _, _, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+            found.append((family, address))
+        span.note(addresses=[str(each[1][0]) for each in found])
+    return found
+
+
+def _knock(subject: str, where: Address, host: str, via_proxy: bool, bench: Bench) -> None:  # noqa: FBT001 - noted only
+    family, address = where
+    for sample in range(SAMPLES):
+        began = time.monotonic()
+        with (
+            bench.span(
+                "tcp.connect",
+                subject=subject,
+                layer=Layer.NETWORK,
+                host=host,
+                port=address[1],
+                address=address[0],
+                family="v6" if family == socket.AF_INET6 else "v4",
+                timeout={"timeout": CONNECT_TIMEOUT},
+                sample=sample,
+                via_proxy=via_proxy,
+            ),
+            _connected(where),
+        ):
+            pass
+        if time.monotonic() - began > FAST:
+            return
+
+
+def _shake_hands(subject: str, found: Sequence[Address], host: str, port: int, store: TrustStore, bench: Bench) -> None:
+    for where in found:
+        with contextlib.suppress(OSError), _connected(where) as connection:
+            with bench.span(
+                "tls.handshake",
+                subject=subject,
+                layer=Layer.NETWORK,
+                host=host,
+                port=port,
+                trust=store.label,
+                sample=0,
+                timeout={"timeout": CONNECT_TIMEOUT},
+            ) as span:
+                secured = store.context().wrap_socket(connection, server_hostname=host)
+                span.note(version=secured.version(), issuer=_issuer(secured))
+            secured.close()
+            return
+
+
+def _connected(where: Address) -> socket.socket:
+    family, address = where
+    connection = socket.socket(family, socket.SOCK_STREAM)
+    connection.settimeout(CONNECT_TIMEOUT)
+    try:
+        connection.connect(address)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _issuer(secured: ssl.SSLSocket) -> str:
+    names = dict(pair for group in (secured.getpeercert() or {}).get("issuer", ()) for pair in group)  # type: ignore[misc]
+    return str(names.get("organizationName") or names.get("commonName") or "")

@@ -1,0 +1,191 @@
+"""Facts and conclusions to a Report: everything a format needs, and nothing it must compute. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any, Protocol
+
+from crewdoctor import timeline
+from crewdoctor.model.finding import Finding, Severity
+from crewdoctor.model.inventory import Unexamined
+from crewdoctor.model.recording import Recording
+from crewdoctor.model.report import Report, Rung, Scope
+from crewdoctor.model.result import Status
+from crewdoctor.model.rule import RuleOutcome, RuleStatus
+from crewdoctor.report.exit_code import examined, exit_code, flat, missing_inputs
+from crewdoctor.report.questions import questions
+from crewdoctor.wire.codec import WireError, decode
+
+FORMAT = "crewdoctor.report/1"
+
+
+class ShownLedger(Protocol):
+    """What the report takes from the timeout ledger."""
+
+    longest_hang: str
+
+    @property
+    def scopes(self) -> tuple[Scope, ...]:
+        """The ledger as a tree."""
+
+
+def assemble(
+    recording: Recording,
+    findings: Iterable[Finding],
+    outcomes: Sequence[RuleOutcome],
+    ledger: ShownLedger | None = None,
+) -> Report:
+    """Build the report of one diagnosis. `findings` come ordered, what they explain folded in; infos among them."""
+    simulated = _simulated_evidence(recording)
+    shown = tuple(_labelled(each, simulated) for each in findings)
+    accused = tuple(each for each in shown if each.severity is not Severity.INFO)
+    crew = timeline.timeline(recording)
+    inventory = recording.inventory
+    return Report(
+        format=FORMAT,
+        crewdoctor=recording.header.crewdoctor,
+        started=recording.header.started,
+        target=inventory.target if inventory else recording.header.options.target,
+        crew=inventory.crew if inventory else "",
+        verdict=_verdict(recording, accused),
+        exit_code=exit_code(recording, accused),
+        seconds=recording.end,
+        findings=accused,
+        notes=tuple(each for each in shown if each.severity is Severity.INFO),
+        questions=questions(recording, accused),
+        ladder=_ladder(recording, crew.rung),
+        waterfall=crew.bars,
+        shares=crew.shares,
+        ledger=ledger.scopes if ledger else (),
+        longest_hang=ledger.longest_hang if ledger else "",
+        unexamined=_unexamined(recording, outcomes),
+        rules=tuple(outcomes),
+        simulated=tuple(sorted(recording.simulated)),
+        interrupted=recording.interrupted,
+        environment=_environment(recording),
+    )
+
+
+def _simulated_evidence(recording: Recording) -> frozenset[str]:
+    """Ids of spans the embedded model answered, and the subjects it stands in for."""
+    spans = (span.id for span in recording.spans if span.attrs.get("simulated") is True)
+    return frozenset((*spans, *recording.simulated))
+
+
+def _labelled(finding: Finding, simulated: frozenset[str]) -> Finding:
+    """Mark a finding that rests on a simulated model, and those it explains (each by its own evidence)."""
+    explained = tuple(_labelled(each, simulated) for each in finding.explained)
+    touched = finding.subject in simulated or not simulated.isdisjoint(finding.evidence)
+    attrs = finding.attrs | {"simulated": "yes"} if touched else finding.attrs
+    return replace(finding, explained=explained, attrs=attrs)
+
+
+def _verdict(recording: Recording, findings: Sequence[Finding]) -> str:
+    first = findings[0] if findings else None
+    missing = missing_inputs(recording)
+    if missing:
+        return f"the crew asks for inputs nobody gave: {', '.join(missing)}"
+    if recording.inventory is None:
+        return "the target could not be diagnosed: it did not load"
+    if recording.header.options.dry_run:
+        return "planned only: nothing of the crew was run"
+    if not examined(recording):
+        return "the target could not be diagnosed: no layer above settings ran"
+    if first is None:
+        return _calm(recording)
+    held = flat(findings)
+    errors = sum(each.severity is Severity.ERROR for each in held)
+    counts = [_count(errors, "error"), _count(len(held) - errors, "warning")]
+    told = " and ".join(count for count in counts if count)
+    cause = "the first cause is" if len(held) > 1 else "it is"
+    return f"{told}; {cause} {first.code} {first.slug} on {first.subject}"
+
+
+def _calm(recording: Recording) -> str:
+    """No mismatch; and what keeps that from meaning that all is fine."""
+    if recording.interrupted:
+        return "no mismatch found in what was examined before it was cut short"
+    cut = sum(result.status in {Status.KILLED, Status.CRASHED, Status.FAILED} for result in recording.results)
+    parts = ["no mismatch found"]
+    if cut:
+        parts.append(f"{_count(cut, 'question')} stayed open")
+    if recording.simulated:
+        parts.append("the model was SIMULATED, so the provider itself was not examined")
+    return "; ".join(parts)
+
+
+def _count(number: int, noun: str) -> str:
+    return "" if not number else f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _ladder(recording: Recording, crew: Rung | None) -> tuple[Rung, ...]:
+    """The rungs as the ladder probe noted them (of the model where time jumps, else the first one), then the crew."""
+    climbed = [
+        _rungs(result.facts["rungs"])
+        for result in recording.results
+        if result.step.probe == "ladder" and result.facts.get("rungs")
+    ]
+    held = next((rungs for rungs in climbed if any(rung.jump for rung in rungs)), climbed[0] if climbed else ())
+    return (*held, crew) if held and crew is not None else held
+
+
+def _rungs(noted: Any) -> tuple[Rung, ...]:
+    try:
+        return tuple(decode(Rung, rung) for rung in noted)
+    except (WireError, TypeError):
+        return ()
+
+
+def _unexamined(recording: Recording, outcomes: Sequence[RuleOutcome]) -> tuple[Unexamined, ...]:
+    """What nobody looked at, and why: of the crew, of the plan, of the rules. Each once."""
+    found: list[Unexamined] = list(recording.inventory.unexamined) if recording.inventory else []
+    found += [
+        Unexamined(f"{result.step.probe} on {result.step.subject}", result.reason)
+        for result in recording.results
+        if result.status in {Status.FAILED, Status.SKIPPED}
+    ]
+    for plan in recording.plans:
+        found += [Unexamined(f"{skip.probe} on {skip.subject}", skip.reason) for skip in plan.skips]
+    found += [
+        Unexamined(f"rule {outcome.code}", outcome.reason)
+        for outcome in outcomes
+        if outcome.status is RuleStatus.FAILED
+    ]
+    return tuple(dict.fromkeys(found))
+
+
+def _environment(recording: Recording) -> dict[str, Any]:
+    header, inventory = recording.header, recording.inventory
+    facts: dict[str, Any] = {
+        "python": header.python,
+        "platform": header.platform,
+        "cpus": header.cpus,
+        "load": header.load,
+        "fail_on": header.options.fail_on,
+        "allowed_tools": list(header.options.allow_tools),
+        "notes": [str(note.get("text", "")) for note in recording.notes],
+    }
+    if inventory is not None:
+        facts |= {
+            "project_root": inventory.project_root,
+            "crew_python": inventory.python,
+            "process": inventory.process,
+            "shape": inventory.shape,
+            "versions": dict(sorted(inventory.versions.items())),
+            "agents": len(inventory.agents),
+            "tasks": len(inventory.tasks),
+            "tools": len(inventory.tools),
+            "models": [
+                {
+                    "subject": llm.subject,
+                    "model": llm.model,
+                    "provider": llm.provider,
+                    "known": llm.known,
+                    "simulated": llm.subject in recording.simulated,
+                }
+                for llm in inventory.llms
+            ],
+            "machine": inventory.environment,
+        }
+    return facts

@@ -1,0 +1,67 @@
+"""What the process will exit with (law 14), and the sentence that says why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from crewdoctor.model.finding import Finding, Severity
+from crewdoctor.model.layer import Layer
+from crewdoctor.model.recording import Recording
+from crewdoctor.model.refusal import NOT_DIAGNOSED, USAGE
+from crewdoctor.model.result import Status
+
+HEALTHY = 0
+FOUND = 1
+INTERRUPTED = {"SIGINT": 130, "SIGTERM": 143}
+MEANING = {
+    HEALTHY: "nothing at or above --fail-on was found",
+    FOUND: "findings at or above --fail-on",
+    USAGE: "the target was not named as it should be, or inputs are missing",
+    NOT_DIAGNOSED: "the target could not be diagnosed",
+    130: "interrupted; what was measured until then is shown",
+    143: "terminated; what was measured until then is shown",
+}
+_ATTEMPTED = frozenset({Status.OK, Status.KILLED, Status.CRASHED})
+
+
+def exit_code(recording: Recording, findings: Iterable[Finding]) -> int:
+    """Of 130/143, 2 (inputs), 3, 1, 0 the first that applies. Steps our deadline cut off do not change it."""
+    if recording.interrupted in INTERRUPTED:
+        return INTERRUPTED[recording.interrupted]
+    if missing_inputs(recording) or misnamed(recording):
+        return USAGE
+    if not examined(recording):
+        return NOT_DIAGNOSED
+    fail_on = recording.header.options.fail_on
+    if fail_on != "never" and any(each.severity.rank <= Severity(fail_on).rank for each in flat(findings)):
+        return FOUND
+    return HEALTHY
+
+
+def misnamed(recording: Recording) -> bool:
+    """Whether the loader says the target was named wrongly (no such file or name, several crews)."""
+    told = [result.facts.get("load_failure") for result in recording.results if recording.inventory is None]
+    return any(isinstance(each, dict) and each.get("usage") is True for each in told)
+
+
+def missing_inputs(recording: Recording) -> tuple[str, ...]:
+    """Names of inputs the crew asks for and nobody gave."""
+    inventory = recording.inventory
+    if inventory is None:
+        return ()
+    given = {*inventory.inputs_given, *recording.header.options.inputs}
+    return tuple(name for name in inventory.inputs_required if name not in given)
+
+
+def examined(recording: Recording) -> bool:
+    """Whether any layer above settings was looked at; a dry run only has to load the target."""
+    if recording.inventory is None:
+        return False
+    if recording.header.options.dry_run:
+        return True
+    return any(result.status in _ATTEMPTED and result.step.layer is not Layer.SETTINGS for result in recording.results)
+
+
+def flat(findings: Iterable[Finding]) -> list[Finding]:
+    """Findings with the explained ones beneath them, in order."""
+    return [each for finding in findings for each in (finding, *flat(finding.explained))]

@@ -1,0 +1,111 @@
+"""What stands around the findings: the head, notes, what was not examined, and what the exit code means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from crewdoctor import wording
+from crewdoctor.model.report import Report
+from crewdoctor.model.rule import RuleStatus
+from crewdoctor.report.exit_code import FOUND, HEALTHY, MEANING
+from crewdoctor.report.screen.line import BLANK, SIMULATED, Line, heading, line
+
+_SHOWN_VERSIONS = ("crewai", "crewai-tools", "openai", "httpx")
+_FEW = 12
+
+
+def head(report: Report) -> Iterator[Line]:
+    """Target, crew, versions, and whose model answered."""
+    facts = report.environment
+    crew = f"  crew {report.crew}" if report.crew else ""
+    size = ", ".join(
+        wording.plural(facts[name], name[:-1])
+        for name in ("agents", "tasks", "tools")
+        if isinstance(facts.get(name), int)
+    )
+    yield line(
+        (f"crewdoctor {report.crewdoctor}", "bold"),
+        (f"  {_within(report.target, str(facts.get('project_root', '')))}", "bold"),
+        crew,
+        (f"  {size}" if size else "", "dim"),
+        hang=2,
+    )
+    versions = facts.get("versions") or {}
+    told = [f"{name} {versions[name]}" for name in _SHOWN_VERSIONS if name in versions]
+    python = facts.get("crew_python") or facts.get("python")
+    told += [f"python {python}"] if python else []
+    yield line((", ".join(told), "dim"), hang=2)
+    yield from _models(report, facts.get("models") or [])
+
+
+def _within(target: str, root: str) -> str:
+    return target[len(root) + 1 :] if root and target.startswith(f"{root}/") else target
+
+
+def _models(report: Report, models: list[dict[str, Any]]) -> Iterator[Line]:
+    own = dict.fromkeys(f"{each['model']} ({each['provider']})" for each in models if not each["simulated"])
+    if own:
+        yield line(("LLM own: ", "dim"), ", ".join(own), hang=2)
+    if report.simulated:
+        replaced = dict.fromkeys(each["model"] for each in models if each["simulated"])
+        yield line(
+            (f"LLM {SIMULATED}: ", "bold magenta"),
+            f"the embedded endpoint answers in place of {', '.join(replaced) or 'the model'}; "
+            "what the real model takes is not known",
+            hang=2,
+        )
+
+
+def verdict(report: Report) -> Iterator[Line]:
+    """One sentence."""
+    style = "bold green" if report.exit_code == HEALTHY and not report.findings else "bold"
+    yield BLANK
+    yield line((report.verdict[:1].upper() + report.verdict[1:] + ".", style))
+
+
+def notes(report: Report) -> Iterator[Line]:
+    """Exposure from defaults, as one line; crewdoctor's own lines."""
+    if report.longest_hang or report.notes:
+        codes = ", ".join(dict.fromkeys(note.code for note in report.notes))
+        told = report.longest_hang or report.notes[0].message
+        yield BLANK
+        yield line(("note: ", "cyan"), told, (f"  (crewdoctor explain {codes})" if codes else "", "dim"), hang=6)
+    for text in report.environment.get("notes") or ():
+        yield line(("crewdoctor: ", "dim"), (text, "dim"), hang=6)
+    allowed = report.environment.get("allowed_tools") or ()
+    if allowed:
+        yield line(("allowed to write: ", "yellow"), ", ".join(allowed), hang=6)
+
+
+def unexamined(report: Report, *, every: bool) -> Iterator[Line]:
+    """What was not looked at, and why. Unknown is never shown as fine."""
+    idle = [outcome for outcome in report.rules if outcome.status is RuleStatus.NOT_APPLICABLE]
+    left_out = [outcome for outcome in report.rules if outcome.status is RuleStatus.IGNORED]
+    if not (report.unexamined or idle or left_out):
+        return
+    yield from heading("Not examined")
+    by_reason: dict[str, list[str]] = {}
+    for each in report.unexamined:
+        by_reason.setdefault(each.reason, []).append(each.subject)
+    groups = list(by_reason.items())
+    for reason, subjects in groups if every else groups[:_FEW]:
+        yield line(f"{', '.join(subjects)}: ", (reason, "dim"), indent=2, hang=2)
+    if len(groups) > _FEW and not every:
+        yield line((f"... and {len(groups) - _FEW} more reasons (-v shows all)", "dim"), indent=2)
+    if left_out:
+        yield line(f"rules left out: {', '.join(outcome.code for outcome in left_out)}", indent=2, hang=2)
+    if idle and every:
+        for outcome in idle:
+            yield line((f"{outcome.code} {outcome.slug}: {outcome.reason}", "dim"), indent=2, hang=2)
+    elif idle:
+        yield line((f"{wording.plural(len(idle), 'rule')} had nothing to read (-v lists them)", "dim"), indent=2)
+
+
+def foot(report: Report) -> Iterator[Line]:
+    """What the exit code means."""
+    meaning = MEANING.get(report.exit_code, "")
+    if report.exit_code in {HEALTHY, FOUND}:
+        meaning = meaning.replace("--fail-on", f"--fail-on {report.environment.get('fail_on', 'error')}")
+    yield BLANK
+    yield line((f"exit {report.exit_code}: {meaning}; {wording.seconds(report.seconds)}", "dim"))

@@ -1,0 +1,105 @@
+"""Where the time went: the ladder, the waterfall of the full crew, and the shares of its critical path."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from crewdoctor import wording
+from crewdoctor.model.report import Bar, Report, Rung
+from crewdoctor.report.screen.line import SIMULATED, Line, heading, line, simulated
+from crewdoctor.wire.redact import clean
+
+_FULL, _LIGHT, _OPEN = "\N{FULL BLOCK}", "\N{LIGHT SHADE}", "\N{RIGHTWARDS ARROW}"
+_STYLE = {"llm": "blue", "tool": "cyan", "limiter": "magenta", "backoff": "magenta", "network": "dim"}
+_NAMES = 30
+_CLOCK = 10
+_MOST_BARS = 24
+_FINE_BELOW = 0.1
+_SHORTEST_TRACK = 12
+
+
+def ladder(report: Report) -> Iterator[Line]:
+    """The same work, rung by rung; the rung where exclusive time jumps is marked."""
+    if not report.ladder:
+        return
+    yield from heading("Ladder: the same work, one layer higher each")
+    for rung in report.ladder:
+        yield _rung(rung, simulated_model=bool(report.simulated) and rung.name != "connect")
+
+
+def _rung(rung: Rung, *, simulated_model: bool) -> Line:
+    style = "bold yellow" if rung.jump else ""
+    return line(
+        (f"{rung.name:<14}", style),
+        (f"{_fine(rung.median):>9}", style),
+        (f"  +{_fine(rung.exclusive)}", "dim"),
+        (f"  n={rung.samples}, max {_fine(rung.maximum)}", "dim"),
+        ("  <- time jumps here" if rung.jump else "", "bold yellow"),
+        (f"  {rung.note}" if rung.note else "", "dim"),
+        simulated(mark=simulated_model),
+        indent=2,
+        hang=16,
+    )
+
+
+def _fine(value: float) -> str:
+    """Milliseconds where seconds would read 0.00: a connection takes one."""
+    return f"{value * 1000:.1f} ms" if abs(value) < _FINE_BELOW else wording.seconds(value)
+
+
+def waterfall(report: Report, width: int, *, every: bool) -> Iterator[Line]:
+    """Bars over the whole kickoff. Full: on the critical path; light: beside it."""
+    if not report.waterfall:
+        return
+    bars = report.waterfall if every else _worth_showing(report.waterfall)
+    total = max(bar.end for bar in report.waterfall) or 1.0
+    yield from heading(f"Crew: {wording.seconds(total)}")
+    label = len(SIMULATED) + 2 if report.simulated else 0
+    track = max(_SHORTEST_TRACK, width - _NAMES - _CLOCK - label - 4)
+    for bar in bars:
+        yield _bar(bar, total, track, simulated_model=bool(report.simulated) and bar.kind == "llm")
+    left_out = len(report.waterfall) - len(bars)
+    if left_out:
+        yield line((f"... and {left_out} shorter ones (-v shows all)", "dim"), indent=2)
+    yield from _shares(report)
+
+
+def _worth_showing(bars: tuple[Bar, ...]) -> tuple[Bar, ...]:
+    """The longest ones, in their order; what never ended or failed is always among them."""
+    by_weight = sorted(bars, key=lambda bar: (not bar.open, not bar.failure, not bar.critical, bar.start - bar.end))
+    kept = {id(bar) for bar in by_weight[:_MOST_BARS]}
+    return tuple(bar for bar in bars if id(bar) in kept)
+
+
+def _bar(bar: Bar, total: float, track: int, *, simulated_model: bool) -> Line:
+    first = min(track - 1, int(bar.start / total * track))
+    last = max(first + 1, min(track, round(bar.end / total * track)))
+    fill = (_FULL if bar.critical else _LIGHT) * (last - first - 1) + (
+        _OPEN if bar.open else _FULL if bar.critical else _LIGHT
+    )
+    name = clean(f"{'  ' * min(bar.depth, 6)}{_short(bar)}")[:_NAMES]
+    clock = ">" + wording.seconds(bar.end - bar.start) if bar.open else wording.seconds(bar.end - bar.start)
+    return line(
+        (f"{name:<{_NAMES}}", _STYLE.get(bar.kind, "")),
+        (f"{' ' * first}{fill}{' ' * (track - last)}", _STYLE.get(bar.kind, "")),
+        (f"{clock:>{_CLOCK}}", "red" if bar.open or bar.failure else "dim"),
+        (f"  {bar.failure}" if bar.failure else "", "red"),
+        simulated(mark=simulated_model),
+        indent=2,
+        hang=_NAMES,
+    )
+
+
+def _short(bar: Bar) -> str:
+    named = bar.kind in {"tool", "task", "agent", "llm"} and bar.subject
+    return bar.subject if named else bar.detail or bar.name
+
+
+def _shares(report: Report) -> Iterator[Line]:
+    if report.shares:
+        told = [
+            f"{share.kind}{' (SIMULATED)' if report.simulated and share.kind == 'llm' else ''} "
+            f"{wording.seconds(share.seconds)} ({share.share:.0%})"
+            for share in report.shares
+        ]
+        yield line(("where it went: ", "dim"), ", ".join(told), indent=2, hang=2)

@@ -1,0 +1,101 @@
+"""The proxy the crew's clients choose is dead, refuses, or takes longer than they wait.
+
+## What it compares
+The time and outcome of a connection to the proxy, and of the exchange through it (CONNECT for https, HEAD for http),
+with the connect timeout of the clients that choose it and with the direct way to the same host.
+
+## Why it matters
+One variable puts the proxy before every host at once: a dead one looks like an outage of everything, and the SDK
+reports "Connection error." without naming it. A slow CONNECT is spent again on every new connection, TLS comes on
+top.
+
+## Example
+`HTTPS_PROXY=http://proxy.corp:3128` on a laptop that left the office: every call fails, or waits its connect timeout.
+
+## How to fix
+Correct or unset the variable the report names; where only some hosts need the proxy, list the others in NO_PROXY.
+
+## References
+- RFC 9110 section 9.3.6 (CONNECT)
+- https://www.python-httpx.org/environment_variables/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from crewdoctor.model.evidence import Evidence
+from crewdoctor.model.finding import Finding, Fix, Quantity, Severity
+from crewdoctor.model.layer import Layer
+from crewdoctor.model.proxied import Passage, passages
+from crewdoctor.model.reach import LIMIT_KEYS, REACH_KEYS, Reach, connect_limit, internal, reaches
+from crewdoctor.model.rule import rule
+from crewdoctor.model.setting import Seconds
+
+SLOW = 2.0
+"""Seconds (ours): a third of httpx' default is gone before TLS has begun."""
+TIMES_DIRECT = 5.0
+"""And so many times the direct way, where there is one."""
+
+
+@rule(
+    "CD111",
+    since="0.1",
+    needs=("result:net.proxy", "span:proxy.connect"),
+    uses=("inventory", *REACH_KEYS, *LIMIT_KEYS),
+)
+def proxy_unreachable_or_slow(evidence: Evidence) -> Iterator[Finding]:
+    """One finding per proxy; the endpoint it harms most speaks for the others."""
+    worst: dict[str, tuple[Severity, Reach, Passage, Quantity]] = {}
+    hosts: dict[str, list[str]] = {}
+    for way in reaches(evidence):
+        limit = connect_limit(evidence, way.endpoint)
+        for passage in passages(evidence, way):
+            severity = _severity(way, passage, limit)
+            if severity is None:
+                continue
+            hosts.setdefault(passage.proxy, []).append(way.address)
+            held = worst.get(passage.proxy)
+            if held is None or severity.rank < held[0].rank:
+                worst[passage.proxy] = (severity, way, passage, limit)
+    for proxy, (severity, way, passage, limit) in worst.items():
+        decision = passage.decisions[0]
+        variable = str(decision.get("variable") or "the proxy variable")
+        yield Finding(
+            code="CD111",
+            slug="proxy_unreachable_or_slow",
+            severity=severity,
+            layer=Layer.NETWORK,
+            subject=proxy,
+            message=(
+                f"the proxy {decision['proxy']} ({variable}) {passage.words}, asked for {', '.join(hosts[proxy])} as "
+                f"{', '.join(str(each['client']) for each in passage.decisions)} would. {_beside(passage)}"
+            ),
+            evidence=(*passage.evidence, f"step:{way.step}"),
+            measured=passage.measured,
+            limit=limit,
+            fix=Fix(f"Correct or unset {variable}", f"unset {variable}", "sh"),
+            lost=passage.lost,
+            host=proxy.removeprefix("proxy:"),
+        )
+
+
+def _severity(way: Reach, passage: Passage, limit: Quantity) -> Severity | None:
+    """None: nothing to say about this passage."""
+    if way.worked:
+        return None
+    named = any(each.get("no_proxy_entry") for each in passage.decisions)
+    theirs = passage.direct is not None and (named or internal(way.endpoint.host))
+    if passage.unreachable or (passage.failed and not theirs):
+        return way.severity
+    slow = passage.seconds > SLOW and (passage.direct is None or passage.seconds > passage.direct * TIMES_DIRECT)
+    if passage.failed or not slow:
+        return None
+    late = isinstance(limit.value, Seconds) and passage.seconds > limit.value.value
+    return way.severity if late or way.replaced else Severity.WARNING
+
+
+def _beside(passage: Passage) -> str:
+    if passage.direct is None:
+        return "A direct connection does not come about either: a working proxy is needed."
+    return f"The direct way connects in {passage.direct * 1000:.1f} ms."

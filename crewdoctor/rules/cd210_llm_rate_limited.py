@@ -1,0 +1,123 @@
+"""The provider turns requests away because there were too many.
+
+## What it compares
+The requests that were answered 429 with the limit the provider states (`x-ratelimit-limit-requests`, else how long it
+asks to wait in `Retry-After`). With the latency that was measured, Little's law gives the concurrency such a limit
+allows: limit x latency. Error when a call of this crew failed for it; warning when its retries got through.
+
+## Why it matters
+Three layers retry a 429: the SDK (2), crewAI's rate limit layer (3, and for openai it ignores Retry-After), and the
+agent (`max_retry_limit`, 3). One call becomes up to 27 requests, all of which count against the same limit.
+
+## Example
+A key of 3 requests a minute under a crew that makes eight calls: 27 requests for the fourth, then an exception.
+
+## How to fix
+Stay below the limit: `Crew(max_rpm=...)` (which sleeps whole minutes, and counts per copy of the crew), fewer agents
+at once, or a higher tier. Retrying harder makes it worse.
+
+## References
+- RFC 6585 section 4 (429), RFC 9110 section 10.2.3 (Retry-After)
+- OpenAI documentation, "Rate limits": the x-ratelimit headers
+- Little, "A proof for the queuing formula L = λW"
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from crewdoctor import wording
+from crewdoctor.calls import MODEL_KEYS, Attempt, attempts, in_crew
+from crewdoctor.model.evidence import Evidence
+from crewdoctor.model.finding import Finding, Fix, Quantity, Severity
+from crewdoctor.model.inventory import LlmEntry
+from crewdoctor.model.layer import Layer
+from crewdoctor.model.rule import rule
+from crewdoctor.model.setting import Seconds
+
+WINDOW = 60.0
+_LIMIT = "x-ratelimit-limit-requests"
+
+
+@rule("CD210", since="0.1", needs=("span:http.request", "span:llm.call"), uses=("span:retry.backoff", "inventory"))
+def llm_rate_limited(evidence: Evidence) -> Iterator[Finding]:
+    """One finding per model that answered 429."""
+    for llm in evidence.inventory.llms:
+        made = attempts(evidence, llm)
+        limited = [each for each in made if each.limited]
+        if limited:
+            yield _finding(evidence, llm, made, limited)
+
+
+def _finding(evidence: Evidence, llm: LlmEntry, made: list[Attempt], limited: list[Attempt]) -> Finding:
+    crew = [each for each in limited if in_crew(each.span)]
+    gave_up = any(each.call.failure is not None or each.call.open for each in crew)
+    stated, after = _stated(limited)
+    window = [each for each in made if limited[0].span.start - WINDOW < each.span.start <= limited[0].span.start]
+    ours = sum(1 for each in window if not in_crew(each.span))
+    latency = [each.latency for each in made if each.ok and each.latency]
+    measured: Quantity | None = None
+    limit: Quantity | None = None
+    text = f"{len(limited)} of {wording.plural(len(made), 'request')} were answered 429"
+    if stated:
+        measured = Quantity("requests in the 60 s before the first 429", len(window), "requests", n=len(window))
+        limit = Quantity(_LIMIT, stated, "requests per minute", where="header of the answer")
+        text += f"; the provider allows {stated} a minute"
+        if latency:
+            text += f", which at {wording.seconds(max(latency))} a call is {_at_once(stated / 60 * max(latency))}"
+    elif after is not None:
+        measured = Quantity("requests answered 429", len(limited), "requests", n=len(made))
+        limit = Quantity("Retry-After", Seconds(after), where="header of the answer")
+        text += f"; it asks to wait {wording.exact(after)}"
+    if ours:
+        text += f" ({ours} of the {len(window)} requests in that minute were crewdoctor's own)"
+    outcome = "the crew's call failed for it" if gave_up else "retries got through"
+    outcome = outcome if crew else "only alone, not in the crew"
+    pauses = sum(span.seconds(evidence.end_of(span)) for span in evidence.spans("retry.backoff") if in_crew(span))
+    return Finding(
+        code="CD210",
+        slug="llm_rate_limited",
+        severity=Severity.ERROR if gave_up else Severity.WARNING,
+        layer=Layer.LLM,
+        subject=llm.subject,
+        message=f"{llm.subject} ({llm.model}) is rate limited: {text}; {outcome}.",
+        evidence=tuple(dict.fromkeys(each.span.id for each in limited)),
+        measured=measured,
+        limit=limit,
+        fix=Fix(
+            "Stay below the limit, and retry in one layer only",
+            f"Crew(..., max_rpm={max(1, stated - 1) if stated else 'N'})  # and LLM(..., max_retries=0)",
+        ),
+        lost=pauses + sum(each.seconds for each in limited),
+        depends_on=(llm.endpoint,) if llm.endpoint else (),
+    )
+
+
+def _at_once(concurrency: float) -> str:
+    """Little's law in words."""
+    return f"{concurrency:.1f} at once" if concurrency >= 1 else "less than one at a time"
+
+
+def _stated(limited: list[Attempt]) -> tuple[int, float | None]:
+    """Read the limit per minute (0: not stated) and the longest Retry-After (None: not stated)."""
+    limits, pauses = [], []
+    for each in limited:
+        for attrs in (each.span.attrs, each.call.attrs):
+            headers: Any = attrs.get("ratelimit")
+            for name, value in headers.items() if isinstance(headers, dict) else ():
+                if name.lower().removeprefix("x-ratelimit-") in {"limit-requests", "limit"}:
+                    limits.append(_number(value))
+            pauses.append(_number(attrs.get("retry_after")))
+    known = [pause for pause in pauses if pause is not None]
+    return int(max((limit for limit in limits if limit is not None), default=0)), max(known, default=None)
+
+
+def _number(value: Any) -> float | None:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return None
+
+
+__all__ = ["MODEL_KEYS", "llm_rate_limited"]

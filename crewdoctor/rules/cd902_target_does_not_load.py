@@ -1,0 +1,69 @@
+"""The crew could not be loaded, so nothing of it was diagnosed.
+
+## What it compares
+Nothing: loading stopped before there was anything to measure. It passes on the reason the loader found (a missing
+package, variable or argument, a syntax error, code that contacts something at import, a crew written for another
+crewAI) and its way out.
+
+## Why it matters
+What keeps crewdoctor from loading the crew mostly keeps it from running in a container as well: a variable that is
+set on the laptop only, a package that is not in the image.
+
+## Example
+crew.py:3 imports `serpapi`, which is not installed in the interpreter the crew runs with.
+
+## How to fix
+Do what the message says; name another interpreter with `--python`, or another object with `crew.py:name`.
+
+## References
+- crewdoctor documentation, "What can be a target"
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from crewdoctor.model.evidence import Evidence
+from crewdoctor.model.finding import Finding, Fix, Severity
+from crewdoctor.model.layer import Layer
+from crewdoctor.model.result import Status
+from crewdoctor.model.rule import rule
+from crewdoctor.model.setting import Location
+from crewdoctor.wire.codec import WireError, decode
+
+INSPECT = "inspect"
+
+
+@rule("CD902", since="0.1", needs=(f"result:{INSPECT}",))
+def target_does_not_load(evidence: Evidence) -> Iterator[Finding]:
+    """One finding, from the loader's own words."""
+    for result in evidence.results(INSPECT):
+        told = result.facts.get("load_failure")
+        if not told and (evidence.recording.inventory is not None or result.status is Status.OK):
+            continue
+        held = told if isinstance(told, dict) else {"sentence": str(told or "")}
+        if held.get("kind") == "missing_inputs":
+            continue
+        way_out = str(held.get("way_out") or "")
+        sentence = str(held.get("sentence") or result.reason or "it does not load").rstrip(".")
+        yield Finding(
+            code="CD902",
+            slug="target_does_not_load",
+            severity=Severity.ERROR,
+            layer=Layer.SETTINGS,
+            subject=evidence.recording.header.options.target or result.step.subject,
+            message=f"{sentence}{f'; {way_out}' if way_out else ''}.",
+            evidence=(f"step:{result.step.id}",),
+            location=_location(held.get("location")),
+            fix=Fix(way_out) if way_out else None,
+            attrs={"kind": str(held.get("kind") or "")},
+        )
+
+
+def _location(value: object) -> Location | None:
+    if not isinstance(value, dict):
+        return None
+    try:
+        return decode(Location, value)
+    except WireError:
+        return None

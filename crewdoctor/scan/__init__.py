@@ -1,0 +1,1 @@
+"""Reading source without running it."""

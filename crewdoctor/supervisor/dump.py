@@ -1,0 +1,64 @@
+"""faulthandler's text to a stack: what a process was doing whose own watchdog could not look, the GIL being held."""
+
+from __future__ import annotations
+
+import linecache
+import os
+import re
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+_THREAD = re.compile(r"(?:Current thread|Thread) 0x[0-9a-f]+(?: \[(?P<name>[^\]]*)\])? \(most recent call first\):")
+_FRAME = re.compile(r'  File "(?P<file>.*)", line (?P<line>\d+) in (?P<function>.*)')
+_OURS = str(Path(__file__).resolve().parent.parent) + os.sep
+_LIBRARY = re.compile(r"[/\\](?:site-packages|dist-packages|lib[/\\]python3\.\d+)[/\\]")
+
+
+def stacks_of(text: str, *, at: float, seconds: float, computing: bool, span: str | None) -> list[dict[str, Any]]:
+    """Read a dump into `stack` records (without ids), the main thread's first; frames ordered as `model.span.Stack`."""
+    threads: list[list[dict[str, Any]]] = []
+    for line in text.splitlines():
+        if _THREAD.match(line):
+            threads.append([])
+        elif threads and (match := _FRAME.match(line)):
+            frame = {"file": match["file"], "line": int(match["line"]), "function": match["function"]}
+            threads[-1].append({**frame, "source": linecache.getline(match["file"], int(match["line"])).strip()[:200]})
+    records: list[dict[str, Any]] = []
+    for frames in reversed(threads):  # faulthandler lists the main thread last
+        theirs = [frame for frame in frames if not frame["file"].startswith(_OURS)]
+        user = [frame for frame in theirs if not _LIBRARY.search(frame["file"]) and frame["file"][:1] != "<"]
+        if theirs and (user or not records):
+            rest = [frame for frame in theirs if frame not in user]
+            records.append(
+                {
+                    "k": "stack",
+                    "at": at,
+                    "span": span,
+                    "waiting": "cpu" if computing else "unknown",
+                    "frames": [*user, *rest][:24],
+                    "user_frame": user[0] if user else None,
+                    "thread": "MainThread" if not records else "a thread",
+                    "seconds": seconds,
+                    "attrs": {"source": "faulthandler"},
+                }
+            )
+    return records
+
+
+def computing(pid: int, over: float = 0.05) -> bool:
+    """Whether some thread of a process computes, or queues for a CPU, most of a short while."""
+    before = _wanted_cpu(pid)
+    time.sleep(over)
+    return any(after - before.get(task, after) >= over / 2 for task, after in _wanted_cpu(pid).items())
+
+
+def _wanted_cpu(pid: int) -> dict[str, float]:
+    """Seconds each thread ran or waited to run; empty where the kernel does not say."""
+    found: dict[str, float] = {}
+    for path in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+        with suppress(OSError, ValueError):
+            running, queued, *_ = path.read_text().split()
+            found[path.parent.name] = (int(running) + int(queued)) / 1e9
+    return found

@@ -1,0 +1,85 @@
+"""Where the target lies, which interpreter runs it, and what its process is given. Loads nothing."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from crewdoctor.model.options import Options
+from crewdoctor.model.refusal import Refusal
+
+USAGE = 2
+ROOT_MARKS = ("pyproject.toml", "crewdoctor.toml")
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A target on disk."""
+
+    target: str
+    """Absolute path, with `:name` where the user gave one."""
+    root: Path
+    """The folder `crewai run` would start in: the nearest one upwards with a pyproject.toml, else the file's own."""
+    python: str
+    environment: Mapping[str, str]
+
+    def inspect_arguments(self, options: Options) -> dict[str, Any]:
+        """What the crew worker is told. Inputs cross the pipe, not the command line."""
+        return {
+            "target": self.target,
+            "project_root": str(self.root),
+            "inputs": dict(options.inputs),
+            "llm": options.llm,
+            "include_content": options.include_content,
+        }
+
+
+def find_project(options: Options) -> Project:
+    """Resolve the target. Raises Refusal when it names nothing that exists."""
+    text, name = _split(options.target)
+    path = Path(text).expanduser()
+    if not path.exists():
+        raise Refusal(
+            f"{text}: no such file; give the file that defines the crew, e.g. `crewdoctor diagnose crew.py`", USAGE
+        )
+    if path.is_dir():
+        raise Refusal(
+            f"{text}: is a folder; give the file that defines the crew, e.g. {text.rstrip('/')}/crew.py", USAGE
+        )
+    path = path.resolve()
+    root = next(
+        (folder for folder in path.parents if any((folder / mark).is_file() for mark in ROOT_MARKS)), path.parent
+    )
+    return Project(f"{path}:{name}" if name else str(path), root, _interpreter(options, root), dict(os.environ))
+
+
+def _split(target: str) -> tuple[str, str]:
+    """`crew.py:name` to its two halves; a path may hold colons."""
+    head, colon, name = target.rpartition(":")
+    if colon and name.isidentifier() and not Path(target).exists():
+        return head, name
+    return target, ""
+
+
+def _interpreter(options: Options, root: Path) -> str:
+    """`--python`, else the project's .venv, else VIRTUAL_ENV, else ours: the first that holds crewai."""
+    if options.python:
+        if not (os.access(options.python, os.X_OK) and Path(options.python).is_file()):
+            raise Refusal(f"--python {options.python}: not an interpreter; give the path of a python executable", USAGE)
+        return options.python
+    named = os.environ.get("VIRTUAL_ENV")
+    candidates = [root / ".venv", *([Path(named)] if named else [])]
+    usable = [folder for folder in candidates if os.access(folder / "bin" / "python", os.X_OK)]
+    # A shell's environment that has no crewai is not the crew's own while ours has it.
+    holding = [folder for folder in usable if any(folder.glob("lib*/python*/site-packages/crewai"))]
+    if holding or (usable and not _ours_holds_crewai()):
+        return str((holding or usable)[0] / "bin" / "python")
+    return sys.executable
+
+
+def _ours_holds_crewai() -> bool:
+    return any((Path(entry) / "crewai").is_dir() for entry in sys.path if entry)

@@ -1,0 +1,146 @@
+"""Calls of one tool as rules read them: alone, under load, in the crew; what failed, and whose fault it can be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from crewdoctor.calls import NOT_ITS_FAULT
+from crewdoctor.model.evidence import Evidence
+from crewdoctor.model.inventory import ToolEntry
+from crewdoctor.model.span import Failure, FailureKind, Span
+from crewdoctor.waits import WIRE, unfinished
+
+ALONE = "tool.isolated"
+TOOL_KEYS = ("span:tool.call", "span:http.request", "span:net.exchange", "span:tcp.connect", "inventory")
+"""What reading `ToolCalls` touches."""
+_INVENTED = frozenset({"synthesised", "schema"})
+_TRANSPORT = ("tcp.", "tls.", "timeout.", "proxy.", "dns.")
+_BAD_GATEWAY = frozenset({502, 503, 504})
+"""Statuses no argument of ours can provoke."""
+_SERVER_ERROR = 500
+_PLACES = ("url", "uri", "host", "domain", "link", "site", "address", "endpoint", "server", "page")
+
+
+@dataclass(slots=True)
+class ToolCalls:
+    """All calls of one tool, in order of start."""
+
+    tool: ToolEntry
+    alone: list[Span] = field(default_factory=list)
+    loaded: list[Span] = field(default_factory=list)
+    """Of the probe, several at once (attr `n`)."""
+    crew: list[Span] = field(default_factory=list)
+
+    @property
+    def every(self) -> list[Span]:
+        """All of them."""
+        return sorted((*self.alone, *self.loaded, *self.crew), key=lambda span: span.start)
+
+
+def tool_calls(evidence: Evidence) -> list[ToolCalls]:
+    """One entry per tool of the inventory."""
+    evidence.touched.update(TOOL_KEYS)
+    held = {tool.subject: ToolCalls(tool) for tool in evidence.inventory.tools}
+    for span in evidence.spans("tool.call"):
+        calls = held.get(span.subject)
+        if calls is None:
+            continue
+        if span.step.split("@", 1)[0] != ALONE:
+            calls.crew.append(span)
+        elif int(span.attrs.get("n") or 1) > 1:
+            calls.loaded.append(span)
+        else:
+            calls.alone.append(span)
+    return list(held.values())
+
+
+def wires(evidence: Evidence, span: Span, *names: str) -> list[Span]:
+    """Spans of the wire beneath a tool call, of the given names (all of them where none is given)."""
+    wanted = names or WIRE
+    return [each for each in evidence.children(span) if each.name in wanted]
+
+
+def failure_of(evidence: Evidence, span: Span) -> Failure | None:
+    """Why a tool call failed, failures it returned as text included; None: it did not, or we ended it."""
+    if unfinished(span):
+        return None
+    if span.failure is not None:
+        return None if span.failure.kind in NOT_ITS_FAULT else _deepest(evidence, span) or span.failure
+    if span.attrs.get("error_text"):
+        told = _deepest(evidence, span)
+        return None if told is not None and told.kind in NOT_ITS_FAULT else told
+    requests = wires(evidence, span, "http.request")
+    status = requests[-1].attrs.get("status") if requests else None
+    if isinstance(status, int) and status >= _SERVER_ERROR:
+        return Failure(FailureKind.HTTP_SERVER_ERROR, f"answered {status}")
+    return None
+
+
+def blocked_by_us(span: Span) -> bool:
+    """Whether the write guard stopped it: nothing is known of the tool then."""
+    stopped = span.failure is not None and span.failure.kind is FailureKind.BLOCKED_WOULD_WRITE
+    return stopped or bool(span.attrs.get("blocked"))
+
+
+def accuses(evidence: Evidence, tool: ToolEntry, span: Span, failure: Failure) -> bool:
+    """Whether a failure says something about the tool, and not only about arguments we invented for it.
+
+    With invented arguments (a schema's own defaults included, and a simulated model's) only what no argument can cause
+    counts: the transport to a host the tool itself names, a bad gateway, a missing package, a refused key.
+    """
+    source = str(span.attrs.get("args_source", ""))
+    invented = source in _INVENTED or (source == "model" and bool(evidence.simulated))
+    if not invented:
+        return failure.kind is not FailureKind.BAD_ARGUMENT or source == "given"
+    if failure.kind in {FailureKind.MISSING_PACKAGE, FailureKind.HTTP_UNAUTHORIZED}:
+        return True
+    if failure.kind is FailureKind.HTTP_SERVER_ERROR:
+        return any(each.attrs.get("status") in _BAD_GATEWAY for each in wires(evidence, span, "http.request"))
+    if failure.kind.value.startswith(_TRANSPORT):
+        return not _takes_a_place(tool) or bool(set(hosts(evidence, span)) & _named(evidence, tool))
+    return False
+
+
+def hosts(evidence: Evidence, span: Span) -> tuple[str, ...]:
+    """`host:port` of everything a call talked to, last first."""
+    found = [
+        f"{each.attrs['host']}:{each.attrs['port']}"
+        for each in reversed(wires(evidence, span))
+        if each.attrs.get("host") and each.attrs.get("port")
+    ]
+    return tuple(dict.fromkeys(found))
+
+
+def depends_on(evidence: Evidence, span: Span) -> tuple[str, ...]:
+    """Subjects a call depends on, by what it talked to: hosts, and proxies on the way."""
+    proxies = [str(each.attrs["proxy"]) for each in wires(evidence, span) if each.attrs.get("proxy")]
+    named = (f"host:{host}" for host in hosts(evidence, span))
+    on_the_way = (f"proxy:{proxy.rsplit('/', 1)[-1].rsplit('@', 1)[-1]}" for proxy in proxies)
+    return tuple(dict.fromkeys((*named, *on_the_way, *(f"proxy:{host}" for host in hosts(evidence, span)))))
+
+
+def _takes_a_place(tool: ToolEntry) -> bool:
+    """Whether an argument may say whom to contact: then the host may be our invention as well."""
+    names = tool.schema.get("properties", {}) if isinstance(tool.schema.get("properties"), dict) else {}
+    return not tool.schema or any(word in name.lower() for name in names for word in _PLACES)
+
+
+def _named(evidence: Evidence, tool: ToolEntry) -> set[str]:
+    return {
+        f"{endpoint.host}:{endpoint.port}"
+        for endpoint in evidence.inventory.endpoints
+        if endpoint.subject in tool.endpoints or tool.subject in endpoint.used_by
+    }
+
+
+def _deepest(evidence: Evidence, span: Span) -> Failure | None:
+    """The failure on the wire that made it fail: of the last request, where none of them succeeded."""
+    requests = [each for each in wires(evidence, span) if each.failure is not None]
+    answered = [
+        each
+        for each in wires(evidence, span, "http.request")
+        if each.failure is None and each.end is not None and int(each.attrs.get("status") or 0) < _SERVER_ERROR
+    ]
+    if not requests or answered:
+        return span.failure
+    return max(requests, key=lambda each: (each.start, WIRE.index(each.name))).failure

@@ -1,0 +1,153 @@
+"""What an operation that did not end was waiting for: peer, phase, user line, the timeout in force there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from crewdoctor.budget import wire_timeout
+from crewdoctor.model.evidence import Evidence
+from crewdoctor.model.setting import UNKNOWN, Location, Timeout
+from crewdoctor.model.span import FailureKind, Span, Stack
+
+WIRE = (
+    "http.request",
+    "proxy.connect",
+    "dns.lookup",
+    "tcp.connect",
+    "tls.handshake",
+    "net.exchange",
+)
+"""Spans of the wire, outermost first: the last of those still open is where it waits."""
+WAIT_KEYS = (*(f"span:{name}" for name in WIRE), "stacks")
+"""Evidence `blocked` touches; rules that call it declare these under `uses`."""
+
+_DOING = {
+    "net.exchange": "recv",
+    "http.request": "recv",
+    "tcp.connect": "connect",
+    "tls.handshake": "tls",
+    "dns.lookup": "dns",
+    "proxy.connect": "connect",
+}
+_IN_WORDS = {
+    "recv": "recv from {}",
+    "connect": "connect to {}",
+    "tls": "TLS handshake with {}",
+    "dns": "name lookup of {}",
+    "send": "send to {}",
+}
+NETWORK = frozenset(_IN_WORDS)
+"""Ways of waiting for somebody on the network."""
+OWN_BOUND = frozenset({"cpu", "sleep"})
+"""Ways of spending time that are nobody else's silence: it computes, or it sleeps because it was told to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A wait that was still going when it was last looked at."""
+
+    seconds: float
+    """Since the operation (not the wire) started."""
+    waiting: str
+    """`recv connect tls dns send lock process queue sleep cpu file unknown`"""
+    peer: str
+    timeout: Timeout
+    """In force where it is blocked, UNKNOWN where nothing shows it."""
+    received: int | None
+    """Bytes of the answer so far; None: not known."""
+    moving: bool
+    """Bytes still came in between the last two looks."""
+    location: Location | None
+    ids: tuple[str, ...]
+
+    @property
+    def host(self) -> str:
+        """host:port, empty where it does not wait for the network."""
+        return self.peer if self.waiting in NETWORK else ""
+
+    @property
+    def text(self) -> str:
+        """`recv from internal-api.local:443`, `a lock`."""
+        if self.waiting in _IN_WORDS:
+            return _IN_WORDS[self.waiting].format(self.peer or "an unknown peer")
+        words = {
+            "lock": "a lock",
+            "process": "a child process",
+            "queue": "a queue",
+            "sleep": "its own sleep",
+            "cpu": "its own computation",
+            "file": "a file",
+        }
+        return words.get(self.waiting, "something that was not seen")
+
+
+def unfinished(span: Span) -> bool:
+    """Whether it never ended by itself: still open, or ended by our own deadline."""
+    return span.open or (span.failure is not None and span.failure.kind is FailureKind.DEADLINE)
+
+
+def blocked(evidence: Evidence, span: Span) -> Wait:
+    """Say what `span` was waiting for when the recording, or its step, ended."""
+    evidence.touched.update(WAIT_KEYS)
+    beneath = evidence.children(span)
+    wires = [each for each in beneath if each.name in WIRE and unfinished(each)]
+    inner = max(wires, key=lambda each: (WIRE.index(each.name), each.start), default=None)
+    looks = _looks(evidence, span, {span.id, *(each.id for each in beneath)})
+    last = looks[-1] if looks else None
+    waiting = last.waiting if last else "unknown"
+    if waiting in {"unknown", ""} and inner is not None:
+        waiting = _DOING[inner.name]
+    return Wait(
+        seconds=span.seconds(evidence.end_of(span)),
+        waiting=waiting,
+        peer=_peer(inner, last),
+        timeout=_timeout(wires, last, waiting),
+        received=_received(inner, last),
+        moving=_moving(looks),
+        location=last.user_frame if last else None,
+        ids=(span.id, *((inner.id,) if inner else ()), *((last.id,) if last else ())),
+    )
+
+
+def _looks(evidence: Evidence, span: Span, known: set[str]) -> list[Stack]:
+    """Stacks of this operation; of its whole step where no stack names a span and it is the step's only one."""
+    of_step = evidence.stacks(step=span.step)
+    mine = [stack for stack in of_step if stack.span in known]
+    if not mine:
+        alone = [each for each in evidence.recording.spans if each.step == span.step and each.name == span.name]
+        mine = [stack for stack in of_step if stack.span is None and stack.at >= span.start] if len(alone) == 1 else []
+    return sorted(mine, key=lambda stack: stack.at)
+
+
+def _peer(inner: Span | None, last: Stack | None) -> str:
+    if inner is not None:
+        if inner.attrs.get("host"):
+            port = inner.attrs.get("port")
+            return f"{inner.attrs['host']}:{port}" if port else str(inner.attrs["host"])
+        if inner.attrs.get("peer"):
+            return str(inner.attrs["peer"])
+    return str(last.attrs.get("peer", "")) if last else ""
+
+
+def _timeout(wires: list[Span], last: Stack | None, waiting: str) -> Timeout:
+    """A request's own timeouts outrank the socket's: asyncio hides the latter."""
+    kind = "connect" if waiting in {"connect", "tls"} else "read"
+    for name in ("http.request", "net.exchange", "tcp.connect", "tls.handshake"):
+        for wire in wires:
+            if wire.name == name and (read := wire_timeout(wire.attrs.get("timeout"), kind)) is not UNKNOWN:
+                return read
+    return wire_timeout(last.attrs.get("timeout")) if last else UNKNOWN
+
+
+def _received(inner: Span | None, last: Stack | None) -> int | None:
+    held = last.attrs.get("bytes_received") if last else None
+    if held is None and inner is not None:
+        held = inner.attrs.get("received_bytes")
+    return held if isinstance(held, int) else None
+
+
+def _moving(looks: list[Stack]) -> bool:
+    if not looks[1:]:
+        return False
+    before, after = (stack.attrs.get("bytes_received") for stack in looks[-2:])
+    return isinstance(before, int) and isinstance(after, int) and after > before

@@ -1,0 +1,1 @@
+"""All that crosses a process or a disk: codec, frames, redaction, schema."""

@@ -1,0 +1,59 @@
+"""The frames a worker sends and the records a recording holds: JSON lines, one record each.
+
+Frame kinds (`"k"`), worker to supervisor, over one private pipe per step. Times (`at`, `start`, `end`) are
+`time.monotonic()` of the sender minus the recording's zero, which every worker is given:
+
+| k | fields | meaning |
+|---|---|---|
+| `begin` | step, at, pid | the step's process runs |
+| `open` | id, step, name, start, layer, subject, parent, attrs | a span started |
+| `close` | id, end, failure, attrs | it ended; attrs are merged over those of `open` |
+| `event` | id, step, name, at, attrs | a moment |
+| `stack` | id, step, at, span, waiting, frames, user_frame, thread, seconds, attrs | something is blocked |
+| `fact` | step, name, value | a result by name |
+| `own` | step, at, text | crewdoctor's own line (a tap that disabled itself) |
+| `move` | step, at | bytes moved within a span; keeps the step alive and is not recorded |
+| `end` | step, at, status, reason, failure | the probe returned |
+
+Recording lines add, from the parent: `header`, `inventory`, `plan`, `result` (a StepResult), `simulated`, `last`.
+A garbled line is counted, never fatal. Span ids are unique in a recording: `<step number>.<counter>`.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+FORMAT = "crewdoctor.recording/1"
+FRAME_KINDS = ("begin", "open", "close", "event", "stack", "fact", "own", "move", "end")
+RECORD_KINDS = (*FRAME_KINDS, "header", "inventory", "plan", "result", "simulated", "last")
+
+
+def to_line(record: dict[str, Any]) -> bytes:
+    """One JSON line, ASCII, newline included; non-finite numbers and foreign objects become strings."""
+    try:
+        text = json.dumps(record, separators=(",", ":"), allow_nan=False, default=repr)
+    except ValueError:
+        text = json.dumps(_finite(record), separators=(",", ":"), default=repr)
+    return text.encode("ascii") + b"\n"
+
+
+def from_line(line: bytes) -> dict[str, Any] | None:
+    """Read one line; None when it is not a frame (garbage, cut off)."""
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(record, dict) or record.get("k") not in RECORD_KINDS:
+        return None
+    return record
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):  # noqa: PLR0124 - NaN
+        return str(value)
+    return value

@@ -1,0 +1,1 @@
+"""The child side: the only place where crewai, SDKs and user code run."""

@@ -1,0 +1,62 @@
+"""Await chains: where a coroutine really waits. A thread's frames end at the event loop and do not say."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any
+
+from crewdoctor.worker.stacks import Place
+
+_MOST_LINKS = 64
+
+
+def loops(frames: dict[int, FrameType]) -> list[tuple[int, Any]]:
+    """Every event loop running in a thread: (thread id, loop)."""
+    if "asyncio" not in sys.modules:
+        return []
+    found = []
+    for thread_id, frame in frames.items():
+        held: FrameType | None = frame
+        while held is not None:
+            code = held.f_code
+            if code.co_name in ("run_forever", "run") and "asyncio" in code.co_filename:
+                owner = held.f_locals.get("self")
+                loop = owner if hasattr(owner, "call_soon") else getattr(owner, "_loop", None)
+                if loop is not None:
+                    found.append((thread_id, loop))
+                    break
+            held = held.f_back
+    return found
+
+
+def tasks(frames: dict[int, FrameType]) -> Iterator[tuple[int, Any, list[Place]]]:
+    """Every unfinished task of every running loop, with its await chain, innermost first."""
+    asyncio = sys.modules.get("asyncio")
+    for thread_id, loop in loops(frames):
+        assert asyncio is not None
+        try:
+            held = list(asyncio.all_tasks(loop))
+        except RuntimeError:  # the set changed while another thread read it: the next look will do
+            continue
+        for task in held:
+            if not task.done():
+                yield thread_id, task, chain(task.get_coro())
+
+
+def chain(awaitable: Any) -> list[Place]:
+    """From the innermost awaiting line outwards."""
+    found: list[Place] = []
+    for _ in range(_MOST_LINKS):
+        frame = getattr(awaitable, "cr_frame", None) or getattr(awaitable, "ag_frame", None)
+        frame = frame or getattr(awaitable, "gi_frame", None)
+        if frame is None:
+            break
+        found.append((frame.f_code, frame.f_lineno))
+        awaitable = (
+            getattr(awaitable, "cr_await", None)
+            or getattr(awaitable, "ag_await", None)
+            or getattr(awaitable, "gi_yieldfrom", None)
+        )
+    return found[::-1]

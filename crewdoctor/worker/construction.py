@@ -1,0 +1,88 @@
+"""Where the crew's objects were built: the user's frames around each constructor, noted while the target loads."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from crewdoctor.worker.source_place import users_frames
+
+
+@dataclass(slots=True)
+class Built:
+    """One construction."""
+
+    kind: str
+    frames: list[tuple[str, int, str]]
+    """(file, line, function) of the user's own frames, innermost first."""
+    keywords: tuple[str, ...]
+    config: tuple[str, ...] = ()
+    """Keys of the `config` mapping it was given: what a YAML file says."""
+
+
+@dataclass(slots=True)
+class Constructions:
+    """What was built, by identity. The crew keeps its objects alive, so their ids stay theirs."""
+
+    built: dict[int, Built] = field(default_factory=dict)
+
+    def of(self, thing: Any) -> Built | None:
+        """How `thing` was built, None when nobody looked (a copy, something crewai made)."""
+        found = self.built.get(id(thing))
+        return found if found is not None and found.kind == type(thing).__name__ else None
+
+
+@contextmanager
+def watched() -> Iterator[Constructions]:
+    """Within, constructors of crewai's agents, tasks, crews, LLMs and tools note who called them."""
+    constructions = Constructions()
+    undo: list[Callable[[], None]] = []
+    for kind in _kinds():
+        original = kind.__dict__.get("__init__")
+        type.__setattr__(kind, "__init__", _noting(kind.__init__, constructions))
+        undo.append(functools.partial(_restore, kind, original))
+    try:
+        yield constructions
+    finally:
+        for each in reversed(undo):
+            each()
+
+
+def _kinds() -> list[Any]:
+    from crewai import Agent, Crew, Task
+
+    kinds: list[Any] = [Agent, Crew, Task]
+    for module, name in (("crewai.llms.base_llm", "BaseLLM"), ("crewai.tools", "BaseTool")):
+        with suppress(ImportError, AttributeError):  # older crewai: one thing less is traced
+            kinds.append(getattr(importlib.import_module(module), name))
+    return kinds
+
+
+def _restore(kind: Any, original: Any) -> None:
+    if original is None:
+        type.__delattr__(kind, "__init__")
+    else:
+        type.__setattr__(kind, "__init__", original)
+
+
+def _noting(original: Any, constructions: Constructions) -> Any:
+    @functools.wraps(original)
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807 - it is one
+        try:
+            config = kwargs.get("config")
+            constructions.built[id(self)] = Built(
+                type(self).__name__,
+                users_frames(sys._getframe(1)),
+                tuple(kwargs),
+                tuple(config) if isinstance(config, dict) else (),
+            )
+        except Exception:  # noqa: S110 - the user's object is built all the same
+            pass
+        original(self, *args, **kwargs)
+
+    return __init__

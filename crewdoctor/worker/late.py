@@ -1,0 +1,83 @@
+"""Do something to a module once it has been imported, whether that was before or will be later.
+
+A meta path finder that looks at a name in a dict and, for the few names asked for, lets the regular finders find the
+module and runs the hook right after its body has run. The loader is the module's own: `inspect`, `linecache` and
+`importlib.resources` see nothing of us.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any
+
+Hook = Callable[[ModuleType], None]
+
+
+class _Late(MetaPathFinder):
+    """Finds nothing itself."""
+
+    def __init__(self) -> None:
+        self.wanted: dict[str, list[Hook]] = {}
+        self._finding: set[str] = set()
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Return the regular spec with its loader's `exec_module` extended once; None for names nobody asked for."""
+        if fullname not in self.wanted or fullname in self._finding:
+            return None
+        self._finding.add(fullname)
+        try:
+            spec = _found_by_others(self, fullname, path, target)
+        finally:
+            self._finding.discard(fullname)
+        if spec is not None and spec.loader is not None:
+            self._extend(spec.loader, fullname)
+        return spec
+
+    def _extend(self, loader: Any, fullname: str) -> None:
+        if isinstance(loader, type):
+            return  # BuiltinImporter, FrozenImporter: shared by all modules
+        original = loader.exec_module
+
+        def exec_module(module: ModuleType) -> None:
+            del loader.exec_module
+            original(module)
+            for hook in self.wanted.pop(fullname, ()):
+                hook(module)
+
+        try:
+            loader.exec_module = exec_module
+        except AttributeError:
+            return
+
+
+_late = _Late()
+
+
+def when_imported(name: str, hook: Hook) -> None:
+    """Run `hook(module)` now when `name` is loaded, else right after it has been. `hook` must not raise."""
+    module = sys.modules.get(name)
+    if module is not None and not getattr(getattr(module, "__spec__", None), "_initializing", False):
+        hook(module)
+        return
+    _late.wanted.setdefault(name, []).append(hook)
+    if _late not in sys.meta_path:
+        sys.meta_path.insert(0, _late)
+
+
+def _found_by_others(
+    own: MetaPathFinder, fullname: str, path: Sequence[str] | None, target: ModuleType | None
+) -> ModuleSpec | None:
+    for finder in list(sys.meta_path):
+        find = getattr(finder, "find_spec", None)
+        if finder is own or find is None:
+            continue
+        spec: ModuleSpec | None = find(fullname, path, target)
+        if spec is not None:
+            return spec
+    return None

@@ -1,0 +1,86 @@
+"""Working folder, sys.path, arguments and `.env` as `crewai run` would have them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A target on disk, and how Python would import it."""
+
+    file: Path
+    module: str
+    """Dotted package name where the `__init__.py` chain gives one, else the stem."""
+    package: bool
+    """Whether it lies in a package: then relative imports work."""
+    name: str
+    """What the user chose after the colon, or an empty string."""
+    root: Path
+
+    @property
+    def shown(self) -> str:
+        """The file from the project's folder on."""
+        return os.path.relpath(self.file, self.root) if self.file.is_relative_to(self.root) else str(self.file)
+
+
+def locate(target: str, project_root: str) -> Place | None:
+    """Resolve `file[:name]`; None when there is no such file."""
+    text, name = target, ""
+    if not Path(text).exists():
+        head, colon, tail = target.rpartition(":")
+        if colon:
+            text, name = head, tail
+    file = Path(text)
+    if not file.is_absolute():
+        file = Path(project_root or ".") / file
+    if not file.is_file():
+        return None
+    file = file.resolve()
+    parts, folder = [file.stem], file.parent
+    while (folder / "__init__.py").is_file():
+        parts.insert(0, folder.name)
+        folder = folder.parent
+    if file.stem == "__init__":
+        parts.pop()
+    root = Path(project_root).resolve() if project_root else _root(file)
+    return Place(file, ".".join(parts), len(parts) > 1 or file.stem == "__init__", name, root)
+
+
+def _root(file: Path) -> Path:
+    return next((folder for folder in file.parents if (folder / "pyproject.toml").is_file()), file.parent)
+
+
+def enter(place: Place) -> dict[str, int]:
+    """Become the process `crewai run` would start; variables set from `.env`, with their lines."""
+    os.chdir(place.root)
+    sys.argv = [str(place.file)]
+    package_parent = place.file.parents[place.module.count(".") + (place.file.stem == "__init__")]
+    wanted = [package_parent, place.root / "src", place.root] if place.package else [place.file.parent]
+    wanted += [place.root / "src", place.root, place.file.parent]
+    paths = list(dict.fromkeys(str(folder) for folder in wanted if folder.is_dir()))
+    sys.path[:] = paths + [each for each in sys.path if each not in (*paths, "")]
+    return _load_environment(place.root / ".env")
+
+
+def _load_environment(file: Path) -> dict[str, int]:
+    if not file.is_file():
+        return {}
+    try:
+        from dotenv import load_dotenv
+    except ImportError:
+        return {}
+    load_dotenv(file, override=True)
+    return _lines_of(file)
+
+
+def _lines_of(file: Path) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for number, line in enumerate(file.read_text("utf-8", "replace").splitlines(), 1):
+        name = line.partition("=")[0].strip().removeprefix("export ").strip()
+        if name and not name.startswith("#") and "=" in line:
+            found[name] = number
+    return found

@@ -1,0 +1,163 @@
+"""Where a setting was written: the user's line, the YAML line, the variable, or whose default it is."""
+
+from __future__ import annotations
+
+import ast
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from crewdoctor.model.setting import Location, Provenance
+from crewdoctor.worker.construction import Built, Constructions
+from crewdoctor.worker.source_place import place, shown
+
+
+@dataclass(slots=True)
+class Sources:
+    """What a loaded target lets us trace."""
+
+    constructions: Constructions = field(default_factory=Constructions)
+    dotenv: Mapping[str, int] = field(default_factory=dict)
+    root: Path = field(default_factory=Path.cwd)
+
+    def of(self, thing: Any, name: str, *, package: str = "crewai") -> Provenance:
+        """Who says what `thing.name` is. A field nobody set is a default of `package`."""
+        built = self.constructions.of(thing)
+        if not was_set(thing, name, built):
+            return default_of(package)
+        if built is None:
+            return Provenance("python", "set in code")
+        if name in built.config and name not in built.keywords:
+            found = self._yaml(thing, name, built)
+            return found or Provenance("yaml", "a configuration file")
+        for file, line, function in built.frames:
+            written = _keyword_line(file, line, name)
+            if written:
+                return _python(file, written, function)
+        if built.frames:
+            return _python(*built.frames[0])
+        return Provenance("python", "set in code")
+
+    def of_variable(self, *names: str) -> Provenance | None:
+        """The first of these environment variables that is set, and where."""
+        for name in names:
+            if not os.environ.get(name):
+                continue
+            line = self.dotenv.get(name)
+            if line is None:
+                return Provenance("environment", f"env {name}")
+            file = str(self.root / ".env")
+            return Provenance("dotenv", f".env:{line}", Location(file, line, source=f"{name}=..."))
+        return None
+
+    def built_at(self, thing: Any) -> Location | None:
+        """The user's line that built it."""
+        built = self.constructions.of(thing)
+        return place(*built.frames[0]) if built is not None and built.frames else None
+
+    def _yaml(self, thing: Any, name: str, built: Built) -> Provenance | None:
+        """The line of `name` in a YAML file near the class, under the entry that says what `thing` says."""
+        folders = dict.fromkeys(Path(file).parent for file, _, _ in built.frames)
+        for folder in folders:
+            for file in sorted({*folder.glob("*.y*ml"), *folder.glob("config/*.y*ml")}):
+                line = _yaml_line(str(file), name, _words_of(thing))
+                if line:
+                    return Provenance("yaml", f"{shown(str(file))}:{line}", place(str(file), line))
+        return None
+
+
+def was_set(thing: Any, name: str, built: Built | None = None) -> bool:
+    """Whether somebody gave `name` to `thing` when it was built."""
+    if built is not None and (name in built.keywords or name in built.config):
+        return True
+    held = getattr(thing, "model_fields_set", None)
+    return isinstance(held, (set, frozenset)) and name in held and not _is_default(thing, name)
+
+
+def _is_default(thing: Any, name: str) -> bool:
+    """A validator may set a field to what it is anyway."""
+    described = getattr(type(thing), "model_fields", {}).get(name)
+    return described is not None and getattr(described, "default", None) == getattr(thing, name, None)
+
+
+def default_of(package: str) -> Provenance:
+    """`default of openai 2.54.0`."""
+    return Provenance("default", f"default of {package} {version_of(package)}".rstrip())
+
+
+def version_of(package: str) -> str:
+    """The installed version, an empty string where there is none."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
+
+
+def at(location: Location | None, where: str = "") -> Provenance:
+    """Written in Python at a line."""
+    if location is None:
+        return Provenance("python", where or "set in code")
+    return Provenance("python", where or f"{shown(location.file)}:{location.line}", location)
+
+
+def _python(file: str, line: int, function: str) -> Provenance:
+    return at(place(file, line, function))
+
+
+@lru_cache(maxsize=64)
+def _tree(file: str) -> ast.Module | None:
+    try:
+        return ast.parse(Path(file).read_bytes(), file)
+    except (OSError, SyntaxError, ValueError):
+        return None
+
+
+def _keyword_line(file: str, line: int, name: str) -> int:
+    """The line of `name=...` (or of a `"name": ...` entry) in the innermost call around `line` that has one; else 0."""
+    tree = _tree(file)
+    calls = [] if tree is None else [each for each in ast.walk(tree) if isinstance(each, ast.Call)]
+    around = [each for each in calls if each.lineno <= line <= (each.end_lineno or each.lineno)]
+    for call in sorted(around, key=lambda each: (each.lineno != line, (each.end_lineno or 0) - each.lineno)):
+        for keyword in call.keywords:
+            if keyword.arg == name:
+                return keyword.value.lineno
+        for found in _entries(call, name):
+            return found
+    return 0
+
+
+def _entries(call: ast.Call, name: str) -> Iterator[int]:
+    for node in ast.walk(call):
+        if isinstance(node, ast.Dict):
+            for key in node.keys:
+                if isinstance(key, ast.Constant) and key.value == name:
+                    yield key.lineno
+
+
+def _words_of(thing: Any) -> tuple[str, ...]:
+    """What an agent or task says of itself, as written before inputs were filled in."""
+    names = ("role", "goal", "backstory", "description", "expected_output")
+    return tuple(str(getattr(thing, each)).strip() for each in names if isinstance(getattr(thing, each, None), str))
+
+
+def _yaml_line(file: str, name: str, words: tuple[str, ...]) -> int:
+    try:
+        import yaml
+
+        root = yaml.compose(Path(file).read_text("utf-8"), Loader=yaml.SafeLoader)
+    except Exception:
+        return 0
+    best, line = 0, 0
+    for _, entry in getattr(root, "value", ()) if getattr(root, "id", "") == "mapping" else ():
+        if getattr(entry, "id", "") != "mapping":
+            continue
+        said = {str(value.value).strip() for _, value in entry.value}
+        alike = sum(word in said for word in words)
+        for key, _ in entry.value:
+            if key.value == name and alike > best:
+                best, line = alike, key.start_mark.line + 1
+    return line

@@ -1,0 +1,297 @@
+"""Spans, events, stacks and facts of one step, written as frames the moment they happen.
+
+One Recorder lives in each worker process. Taps are given it before anything is armed; a fork of the zygote arms it with
+the pipe of its step. Unarmed (while crewai is imported, in a process the user's code forked) it records nothing.
+
+All times a caller passes or reads here are `Recorder.now()`: seconds since the recording's zero. Only `deadline` is
+`time.monotonic()`.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from crewdoctor.model.layer import Layer
+from crewdoctor.model.probe import CannotProbe, LoadedCrew
+from crewdoctor.model.span import Failure, FailureKind
+from crewdoctor.wire.codec import encode
+from crewdoctor.wire.frames import to_line
+from crewdoctor.wire.redact import redact, redact_json
+from crewdoctor.worker.answers import error_in
+from crewdoctor.worker.arguments import realistic
+from crewdoctor.worker.operation import LONGEST_TEXT, Known, Operation, RecordedSpan, clipped, current, running_task
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MOST_SPANS = 50_000
+"""Per step; beyond it starts are counted, no longer written: a tool that loops over sockets must not fill the disk."""
+_MOVE_EVERY = 0.25
+
+
+class Recorder:
+    """Implements `model.probe.Bench`, and is what taps write to."""
+
+    def __init__(self) -> None:
+        self.zero = time.monotonic()
+        self.deadline = float("inf")
+        self.step = ""
+        self.layer = Layer.SETTINGS
+        self.subject = ""
+        self.number = 0
+        self.inflight: dict[int, Operation] = {}
+        self.thread_spans: dict[int, str] = {}
+        """Thread id → span carried into it (`worker/context.py`)."""
+        self.stopped_writes: list[str] = []
+        """What the guard has stopped in this step, in words: its events `blocked.would_write`."""
+        self.may_write: frozenset[str] = frozenset()
+        self.writes_blocked = 0
+        """Above zero: taps stop what may change the world (`blocked.would_write`). Process-wide: tools use threads."""
+        self.load: Callable[[], LoadedCrew] | None = None
+        self.current = current
+        self.own_lines: list[str] = []
+        """What taps said before a pipe was there; the zygote hands it to the supervisor."""
+        self._fd = -1
+        self._reset()
+        os.register_at_fork(after_in_child=self._forked)
+
+    def _reset(self) -> None:
+        self._lock = threading.RLock()
+        self._queue: deque[bytes] = deque()
+        self._writing = False
+        self._counter = count(1)
+        self._operations = count(1)
+        self._spans: dict[str, Known] = {}
+        self._dropped = 0
+        self._moved = 0.0
+        self.inflight.clear()
+        self.thread_spans.clear()
+
+    def _forked(self) -> None:
+        self._fd = -1
+        self._reset()
+
+    def arm(
+        self, fd: int, *, step: str, number: int, zero: float, seconds: float, layer: Layer, subject: str = ""
+    ) -> None:
+        """Write the frames of `step` to `fd` from now on. `seconds` until its deadline."""
+        self._reset()
+        self.zero, self.step, self.number, self.layer, self.subject = zero, step, number, layer, subject
+        self.deadline = time.monotonic() + seconds
+        self.writes_blocked = 0
+        self.stopped_writes.clear()
+        self._fd = fd
+        self._frame({"k": "begin", "step": step, "at": self.now(), "pid": os.getpid()})
+
+    def disarm(self) -> None:
+        """Record nothing from now on; the pipe is closed."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+    @property
+    def armed(self) -> bool:
+        """Whether frames go anywhere."""
+        return self._fd >= 0
+
+    def now(self) -> float:
+        """Seconds since the recording's zero."""
+        return time.monotonic() - self.zero
+
+    # --- spans ---------------------------------------------------------------------------------------------------
+
+    def open(
+        self,
+        name: str,
+        /,
+        *,
+        subject: str = "",
+        layer: Layer | None = None,
+        parent: str | None = None,
+        start: float | None = None,
+        **attrs: Any,
+    ) -> str:
+        """Start a span and return its id; the frame is written at once. Subject and layer default to the parent's."""
+        if self._fd < 0:
+            return ""
+        parent = parent or current.get() or self.thread_spans.get(threading.get_ident())
+        above = self._spans.get(parent) if parent else None
+        known = Known(
+            name,
+            subject or (above.subject if above else self.subject),
+            (layer or self.layer).value if layer or not above else above.layer,
+            threading.get_ident(),
+            self.now() if start is None else start,
+            attrs=attrs,
+        )
+        if len(self._spans) >= MOST_SPANS:
+            self._dropped += 1
+            return ""
+        span_id = f"{self.number}.{next(self._counter)}"
+        self._spans[span_id] = known
+        self._frame(
+            {
+                "k": "open",
+                "id": span_id,
+                "step": self.step,
+                "name": name,
+                "start": known.start,
+                "layer": known.layer,
+                "subject": known.subject,
+                "parent": parent if above else None,
+                "attrs": clipped(attrs),
+            }
+        )
+        return span_id
+
+    def close(self, span_id: str, /, *, failure: Failure | None = None, end: float | None = None, **attrs: Any) -> None:
+        """End a span; attributes are merged over those it was opened with. An unknown or ended id is ignored."""
+        known = self._spans.get(span_id)
+        if self._fd < 0 or known is None or not known.open:
+            return
+        known.open = False
+        self._frame(
+            {
+                "k": "close",
+                "id": span_id,
+                "end": self.now() if end is None else end,
+                "failure": encode(failure),
+                "attrs": clipped(attrs),
+            }
+        )
+
+    def span(
+        self, name: str, /, *, subject: str = "", layer: Layer | None = None, **attrs: Any
+    ) -> AbstractContextManager[RecordedSpan]:
+        """Time an operation as the current span. An exception passing through is classified and re-raised."""
+        return RecordedSpan(self, name, subject, layer, attrs)
+
+    def open_spans(self) -> dict[str, Known]:
+        """Every span that is going on, oldest first."""
+        return {span_id: known for span_id, known in list(self._spans.items()) if known.open}
+
+    # --- operations in flight ------------------------------------------------------------------------------------
+
+    def enter(self, kind: str, *, peer: str = "", timeout: Any = None, span: str | None = None) -> int:
+        """Note that this thread (or task) now blocks; `leave` takes the key. For the watchdog; writes no frame."""
+        key = next(self._operations)
+        self.inflight[key] = Operation(
+            kind, peer, timeout, self.now(), span or current.get(), threading.get_ident(), task=running_task()
+        )
+        return key
+
+    def leave(self, key: int) -> None:
+        """It no longer blocks."""
+        self.inflight.pop(key, None)
+
+    # --- moments and facts ---------------------------------------------------------------------------------------
+
+    def event(self, name: str, /, **attrs: Any) -> None:
+        """Record a moment."""
+        if name == "blocked.would_write":
+            self.stopped_writes.append(f"{attrs.get('what', '')} {attrs.get('target', '')}".strip())
+        if self._fd >= 0:
+            record = {"k": "event", "id": f"{self.number}.{next(self._counter)}", "step": self.step, "name": name}
+            self._frame({**record, "at": self.now(), "attrs": clipped(attrs)})
+
+    def stack(self, record: dict[str, Any]) -> None:
+        """Record what is blocked: `span waiting frames user_frame thread seconds attrs` (`worker/watchdog.py`)."""
+        if self._fd >= 0:
+            head = {"k": "stack", "id": f"{self.number}.{next(self._counter)}", "step": self.step, "at": self.now()}
+            self._frame({**head, **record})
+
+    def fact(self, name: str, value: Any) -> None:
+        """Note a JSON result of the step; the last one of a name wins."""
+        self._frame({"k": "fact", "step": self.step, "name": name, "value": encode(value)})
+
+    def own(self, text: str) -> None:
+        """Write crewdoctor's own line: a tap that disabled itself. Kept for the supervisor when no step runs."""
+        if self._fd < 0:
+            self.own_lines.append(redact(text)[:LONGEST_TEXT])
+            return
+        self._frame({"k": "own", "step": self.step, "at": self.now(), "text": text[:LONGEST_TEXT]})
+
+    def move(self) -> None:
+        """Tell the supervisor that something moved (bytes within a span); at most four times a second."""
+        now = time.monotonic()
+        if now - self._moved >= _MOVE_EVERY:
+            self._moved = now
+            self._frame({"k": "move", "step": self.step, "at": self.now()})
+
+    def end(self, status: str, reason: str = "", failure: Failure | None = None) -> None:
+        """Write the last frame of the step."""
+        if self._dropped:
+            self.own(f"{self._dropped} spans beyond {MOST_SPANS} were not recorded")
+        record = {"k": "end", "step": self.step, "at": self.now(), "status": status}
+        self._frame({**record, "reason": reason[:LONGEST_TEXT], "failure": encode(failure)})
+
+    # --- the rest of Bench ---------------------------------------------------------------------------------------
+
+    def classify(self, error: BaseException) -> Failure:
+        """Classify an exception into the closed vocabulary."""
+        try:
+            from crewdoctor.worker.classify import classify
+
+            return classify(error)
+        except Exception as own:
+            self.own(f"classify failed on {type(error).__name__}: {own!r}")
+            return Failure(FailureKind.UNKNOWN, text=str(error)[:LONGEST_TEXT], exception=type(error).__qualname__)
+
+    def remaining(self) -> float:
+        """Seconds until this step's deadline."""
+        return max(0.0, self.deadline - time.monotonic())
+
+    def loaded(self) -> LoadedCrew:
+        """Return the user's crew. Raises CannotProbe when it does not load, or in a step that has none."""
+        if self.load is None:
+            raise CannotProbe("this step runs without the crew")
+        return self.load()
+
+    @contextmanager
+    def guard_writes(self, *, allowed: bool, tools: Sequence[str] = ()) -> Iterator[None]:
+        """Stop calls that may change the world at the tap, unless `allowed`; `tools` (subjects) may."""
+        blocked, self.may_write = 0 if allowed else 1, frozenset(tools)
+        self.writes_blocked += blocked
+        try:
+            yield
+        finally:
+            self.writes_blocked -= blocked
+
+    def blocked(self) -> tuple[str, ...]:
+        """What the guard has stopped in this step so far."""
+        return tuple(self.stopped_writes)
+
+    arguments = staticmethod(realistic)
+    error_in = staticmethod(error_in)
+
+    # --- the pipe ------------------------------------------------------------------------------------------------
+
+    def _frame(self, record: dict[str, Any]) -> None:
+        """Redact and write one line, whole. Re-entered from a signal handler or a finaliser, it queues the line."""
+        if self._fd < 0:
+            return
+        self._queue.append(to_line(redact_json(record)))
+        with self._lock:
+            if self._writing:
+                return
+            self._writing = True
+            try:
+                while self._queue:
+                    _write_all(self._fd, self._queue.popleft())
+            except OSError:
+                self._fd = -1  # the supervisor is gone, or user code closed the pipe: nobody is left to tell
+            finally:
+                self._writing = False
+
+
+def _write_all(fd: int, line: bytes) -> None:
+    rest = memoryview(line)
+    while rest:
+        rest = rest[os.write(fd, rest) :]

@@ -1,0 +1,24 @@
+"""What taps share in one process: the table of connections, made once, by whichever tap comes first."""
+
+from __future__ import annotations
+
+import threading
+
+from crewdoctor.worker.inflight import settlers
+from crewdoctor.worker.recorder import Recorder
+from crewdoctor.worker.taps.connections import Connections
+from crewdoctor.worker.taps.tap import Tap
+
+wrapping = threading.local()
+"""`fd` of the connection an event loop is putting TLS on, in this thread, right now."""
+
+_made: dict[int, Connections] = {}
+
+
+def connections_of(recorder: Recorder) -> Connections:
+    """Return the table of this process."""
+    made = _made.get(id(recorder))
+    if made is None:
+        made = _made[id(recorder)] = Connections(recorder)
+        settlers.append(Tap("connections", recorder).guard(made.settle_idle))
+    return made

@@ -1,0 +1,204 @@
+"""Python's own sockets, TLS ones included: `tcp.connect` per address, `net.exchange` per request and answer.
+
+Patched on the classes, so every client written in Python is seen, whatever it imported before. asyncio's transports
+call the same methods on non-blocking sockets: their bytes are counted, their waiting is not (the loop waits, for all).
+AF_UNIX, datagrams, and sockets that were accepted or made before us are left alone.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+from crewdoctor.worker.classify import classify
+from crewdoctor.worker.late import when_imported
+from crewdoctor.worker.recorder import Recorder
+from crewdoctor.worker.taps import names
+from crewdoctor.worker.taps.connections import Connection
+from crewdoctor.worker.taps.shared import connections_of
+from crewdoctor.worker.taps.tap import Tap, TimedSpan, wire
+
+_INTERNET = {socket.AF_INET: "v4", socket.AF_INET6: "v6"}
+
+
+class _Connect(TimedSpan):
+    """One blocking connect to one address."""
+
+    __slots__ = ()
+
+    def __init__(self, recorder: Recorder, sock: Any, connection: Connection) -> None:
+        super().__init__(
+            recorder,
+            "tcp.connect",
+            "connect",
+            peer=connection.peer,
+            timeout=wire(sock.gettimeout()),
+            host=connection.host,
+            port=connection.port,
+            address=connection.address,
+            family=_INTERNET[sock.family],
+        )
+
+    def done(self, result: Any) -> None:
+        # connect returns None, connect_ex a number that stands for what connect would have raised.
+        self.end(classify(OSError(result, os.strerror(result)), "connect") if result else None)
+
+
+def connection_to(sock: Any, address: Any) -> Connection | None:
+    """Return a new Connection for a TCP address; None for everything that is not one."""
+    if sock.family not in _INTERNET or not sock.type & socket.SOCK_STREAM or not isinstance(address, tuple):
+        return None
+    host, port = str(address[0]), int(address[1])
+    return Connection(names.host_of(host), port, host)
+
+
+def install(recorder: Recorder) -> None:
+    """Tap the methods of `socket.socket`, and of `ssl.SSLSocket` once it is there."""
+    tap = Tap("sockets", recorder)
+    connections = connections_of(recorder)
+
+    def connect(sock: Any, address: Any) -> _Connect | None:
+        connection = connection_to(sock, address)
+        if connection is None:
+            return None
+        if sock.gettimeout() == 0.0:
+            # A loop connects: its own tap times it. Repeated until it is through, on one Connection.
+            known = connections.table.get(sock.fileno())
+            if known is None or known.address != connection.address or known.exchanges:
+                connections.opened(sock.fileno(), connection)
+            return None
+        connections.opened(sock.fileno(), connection)
+        return _Connect(recorder, sock, connection)
+
+    tap.around(socket.socket, "connect", connect)
+    tap.around(socket.socket, "connect_ex", connect)
+    traffic = Traffic(tap)
+    for name in ("send", "sendall", "sendmsg"):
+        tap.replace(socket.socket, name, traffic.sender)
+    for name in ("recv", "recv_into"):
+        tap.replace(socket.socket, name, traffic.receiver)
+    tap.replace(socket.socket, "_real_close", traffic.closer)
+
+    def secure(module: ModuleType) -> None:
+        for name in ("send", "write"):
+            tap.replace(module.SSLSocket, name, traffic.tls_sender)
+        tap.replace(module.SSLSocket, "read", traffic.tls_receiver)
+
+    when_imported("ssl", tap.safely(secure))
+
+
+class Traffic:
+    """Wrappers for the hot path: one dict lookup for a socket that is not ours."""
+
+    def __init__(self, tap: Tap) -> None:
+        self.tap, self.recorder = tap, tap.recorder
+        self.connections = connections_of(tap.recorder)
+        self.table = self.connections.table
+        self.begin_send = tap.guard(self._begin_send)
+        self.begin_receive = tap.guard(self._begin_receive)
+        self.end_receive = tap.guard(self._end_receive)
+        self.was_sent = tap.guard(self.connections.sent)
+        self.has_failed = tap.guard(self._failed)
+
+    def sender(self, original: Callable[..., Any], *, tls: bool = False) -> Callable[..., Any]:
+        """Stand around `send`, `sendall`, `sendmsg` or `write`."""
+        table, recorder = self.table, self.recorder
+
+        def send(sock: Any, data: Any, *args: Any) -> Any:
+            connection = table.get(sock.fileno())
+            if connection is None or (tls and sock._sslobj is None) or (connection.over_tls and not tls):
+                return original(sock, data, *args)
+            key = self.begin_send(sock, connection)
+            try:
+                count = original(sock, data, *args)
+            except BaseException as error:
+                self.has_failed(connection, error, "send")
+                raise
+            finally:
+                if key:
+                    recorder.leave(key)
+            # sendall says nothing; all of it went.
+            self.was_sent(connection, count if isinstance(count, int) else memoryview(data).nbytes)
+            return count
+
+        return send
+
+    def tls_sender(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        """Stand around the methods of a TLS socket, which count bytes in the clear."""
+        return self.sender(original, tls=True)
+
+    def receiver(self, original: Callable[..., Any], *, tls: bool = False) -> Callable[..., Any]:
+        """Stand around `recv`, `recv_into` or `read`."""
+        table, recorder = self.table, self.recorder
+
+        def receive(sock: Any, *args: Any, **kwargs: Any) -> Any:
+            connection = table.get(sock.fileno())
+            if connection is None or (tls and sock._sslobj is None) or (connection.over_tls and not tls):
+                return original(sock, *args, **kwargs)
+            key = self.begin_receive(sock, connection)
+            try:
+                data = original(sock, *args, **kwargs)
+            except BaseException as error:
+                self.has_failed(connection, error, "recv")
+                raise
+            finally:
+                if key:
+                    connection.reading -= 1
+                    recorder.leave(key)
+            self.end_receive(connection, data, args)
+            return data
+
+        return receive
+
+    def tls_receiver(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        """Stand around `SSLSocket.read`, beneath its recv and recv_into."""
+        return self.receiver(original, tls=True)
+
+    def closer(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        """Stand around the one place every close of a socket comes to."""
+        closed = self.tap.guard(self.connections.closed)
+
+        def close(sock: Any, *args: Any, **kwargs: Any) -> Any:
+            fd = sock.fileno()
+            if fd in self.table:
+                closed(fd)
+                self.table.pop(fd, None)
+            return original(sock, *args, **kwargs)
+
+        return close
+
+    def _begin_send(self, sock: Any, connection: Connection) -> int:
+        timeout = sock.gettimeout()
+        waits = wire(timeout) if timeout != 0.0 else {"timeout": "unknown"}
+        self.connections.sending(connection, waits)
+        if timeout == 0.0:
+            return 0
+        return self.recorder.enter("send", peer=connection.peer, timeout=waits, span=connection.span)
+
+    def _begin_receive(self, sock: Any, connection: Connection) -> int:
+        timeout = sock.gettimeout()
+        if timeout == 0.0:
+            return 0
+        recorder = self.recorder
+        connection.timeout = wire(timeout)
+        key = recorder.enter("recv", peer=connection.peer, timeout=connection.timeout, span=connection.span)
+        connection.reading += 1
+        recorder.inflight[key].bytes = connection.received
+        return key
+
+    def _end_receive(self, connection: Connection, data: Any, args: tuple[Any, ...]) -> None:
+        if len(args) > 1 and isinstance(args[-1], int) and args[-1] & socket.MSG_PEEK:
+            return
+        self.connections.received(connection, data if isinstance(data, int) else len(data))
+
+    def _failed(self, connection: Connection, error: BaseException, doing: str) -> None:
+        if not _is_want(error):
+            self.connections.failed(connection, error, doing)
+
+
+def _is_want(error: BaseException) -> bool:
+    """Whether a non-blocking call merely says "not yet"."""
+    return isinstance(error, BlockingIOError) or type(error).__name__ in {"SSLWantReadError", "SSLWantWriteError"}

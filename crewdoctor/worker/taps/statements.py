@@ -1,0 +1,107 @@
+"""The write guard for SQL and mail: statements that are not queries, and messages, stop before they leave.
+
+Where a driver is written in C and holds its own connection (psycopg2, mysqlclient, pymongo's extensions) nothing can
+be asked; a tool that uses one is not guarded here.
+"""
+
+from __future__ import annotations
+
+import re
+from types import ModuleType
+from typing import Any
+
+from crewdoctor.worker.late import when_imported
+from crewdoctor.worker.recorder import Recorder
+from crewdoctor.worker.taps.tap import Tap
+from crewdoctor.worker.taps.writes import guarded, stop
+
+_QUERY = re.compile(
+    r"^\s*(--[^\n]*\n\s*|/\*.*?\*/\s*|\()*(SELECT|SHOW|EXPLAIN|DESCRIBE|DESC|VALUES|PRAGMA)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+_WRITING_CTE = re.compile(r"\b(INSERT|UPDATE|DELETE|MERGE|CREATE|DROP|ALTER|TRUNCATE)\b", re.IGNORECASE)
+_SESSION = re.compile(r"^\s*(SET|BEGIN|START|COMMIT|ROLLBACK|SAVEPOINT|RELEASE|USE|END|DISCARD)\b", re.IGNORECASE)
+"""Words that frame a query and change nothing by themselves."""
+
+
+def is_query(statement: Any) -> bool:
+    """Whether SQL only reads. What cannot be read as text (a composed object) is not known to."""
+    if isinstance(statement, bytes):
+        statement = statement.decode("utf-8", "replace")
+    if not isinstance(statement, str):
+        return False
+    if re.match(r"^\s*WITH\b", statement, re.IGNORECASE):
+        return not _WRITING_CTE.search(statement)
+    if re.match(r"^\s*PRAGMA\b[^=]*=", statement, re.IGNORECASE):
+        return False
+    return bool(_QUERY.match(statement) or _SESSION.match(statement))
+
+
+def install(recorder: Recorder) -> None:
+    """Tap sqlite3, psycopg 3 and smtplib, now or when they are imported."""
+    tap = Tap("statements", recorder)
+
+    def mailed(server: Any, *_args: Any, **_kwargs: Any) -> None:
+        if guarded(recorder):
+            stop(recorder, "send mail through", str(getattr(server, "_host", "")))
+
+    def executed(_cursor: Any, statement: Any, *_args: Any, **_kwargs: Any) -> None:
+        if guarded(recorder) and not is_query(statement):
+            stop(recorder, "SQL", str(statement).split(None, 1)[0].upper() if statement else "")
+
+    def mail(module: ModuleType) -> None:
+        tap.around(module.SMTP, "sendmail", mailed)
+
+    def postgres(module: ModuleType) -> None:
+        tap.around(module.Cursor, "execute", executed)
+        tap.around(module.Cursor, "executemany", executed)
+        tap.around_coroutine(module.AsyncCursor, "execute", executed)
+        tap.around_coroutine(module.AsyncCursor, "executemany", executed)
+
+    when_imported("smtplib", tap.safely(mail))
+    when_imported("psycopg", tap.safely(postgres))
+    when_imported("sqlite3", tap.safely(lambda module: _sqlite(tap, module, executed)))
+
+
+def _sqlite(tap: Tap, module: ModuleType, executed: Any) -> None:
+    """sqlite3's classes are C and cannot be patched: guarded connections are made of a subclass that asks first."""
+    asked = tap.guard(executed)
+
+    class Cursor(module.Cursor):  # type: ignore[misc, name-defined]
+        def execute(self, sql: Any, *args: Any) -> Any:
+            asked(self, sql)
+            return super().execute(sql, *args)
+
+        def executemany(self, sql: Any, *args: Any) -> Any:
+            asked(self, sql)
+            return super().executemany(sql, *args)
+
+        def executescript(self, sql: Any) -> Any:
+            asked(self, sql)
+            return super().executescript(sql)
+
+    class Connection(module.Connection):  # type: ignore[misc, name-defined]
+        def cursor(self, factory: Any = Cursor) -> Any:
+            return super().cursor(factory)
+
+        def execute(self, sql: Any, *args: Any) -> Any:
+            asked(self, sql)
+            return super().execute(sql, *args)
+
+        def executemany(self, sql: Any, *args: Any) -> Any:
+            asked(self, sql)
+            return super().executemany(sql, *args)
+
+        def executescript(self, sql: Any) -> Any:
+            asked(self, sql)
+            return super().executescript(sql)
+
+    def make(original: Any) -> Any:
+        def connect(*args: Any, **kwargs: Any) -> Any:
+            if tap.recorder.writes_blocked > 0 and tap.active:
+                kwargs.setdefault("factory", Connection)
+            return original(*args, **kwargs)
+
+        return connect
+
+    tap.replace(module, "connect", make)

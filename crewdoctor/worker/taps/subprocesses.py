@@ -1,0 +1,41 @@
+"""Waiting for a child process: in flight as `process`, with the program's name and the limit in force.
+
+What the child itself does on the network is not seen.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from crewdoctor.worker.late import when_imported
+from crewdoctor.worker.recorder import Recorder
+from crewdoctor.worker.taps.tap import InFlight, Tap, wire
+
+
+def install(recorder: Recorder) -> None:
+    """Tap `Popen.wait` and `Popen.communicate`, beneath run, call and check_output."""
+    tap = Tap("subprocesses", recorder)
+
+    def wait(process: Any, timeout: float | None = None) -> InFlight | None:
+        if process.returncode is not None:
+            return None
+        return InFlight(recorder, "process", peer=_program(process.args), timeout=wire(timeout))
+
+    def communicate(process: Any, _input: Any = None, timeout: float | None = None, **_more: Any) -> InFlight:
+        return InFlight(recorder, "process", peer=_program(process.args), timeout=wire(timeout))
+
+    def processes(module: ModuleType) -> None:
+        tap.around(module.Popen, "wait", wait)
+        tap.around(module.Popen, "communicate", communicate)
+
+    when_imported("subprocess", tap.safely(processes))
+
+
+def _program(arguments: Any) -> str:
+    """Return the program alone: its arguments may hold secrets."""
+    first = arguments if isinstance(arguments, (str, bytes, os.PathLike)) else next(iter(arguments), "")
+    words = os.fsdecode(first).split()
+    return Path(words[0]).name if words else ""

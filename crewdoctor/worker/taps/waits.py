@@ -1,0 +1,86 @@
+"""Waiting for nothing on the wire: `sleep`, `queue` and `lock` in flight.
+
+Only waits of half a second and more, and only where a span is going on: idle workers of pools wait all day. A bare
+`Lock.acquire` is a method of a C type; the watchdog knows it by its frames.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from types import ModuleType
+from typing import Any
+
+from crewdoctor.worker.late import when_imported
+from crewdoctor.worker.recorder import Recorder
+from crewdoctor.worker.taps.tap import InFlight, Tap, span_here, wire
+
+NOTABLE = 0.5
+"""Seconds."""
+
+
+class _Sleep:
+    """`time.sleep`, noted while it lasts.
+
+    An object, not a function: a builtin in a class body does not become a method, and code in the wild relies on it.
+    Pickled by name, as the builtin is.
+    """
+
+    def __init__(self, tap: Tap, original: Any) -> None:
+        self._tap, self._original = tap, original
+        self._begin = tap.guard(
+            lambda seconds: InFlight(tap.recorder, "sleep", peer=f"{seconds:g} s", timeout=wire(seconds))
+        )
+        self.__name__, self.__qualname__, self.__module__ = "sleep", "sleep", "time"
+        self.__doc__ = original.__doc__
+        self.__wrapped__ = original
+        self.__crewdoctor_tap__ = True
+
+    def __call__(self, *args: Any) -> None:
+        seconds = args[0] if args else None
+        if not isinstance(seconds, (int, float)) or seconds < NOTABLE:
+            self._original(*args)
+            return
+        watched = self._begin(seconds)
+        try:
+            self._original(*args)
+        finally:
+            if watched is not None:
+                watched.done(None)
+
+    def __reduce__(self) -> str:
+        return "sleep"
+
+
+def install(recorder: Recorder) -> None:
+    """Tap time.sleep, queues, events, futures and joins."""
+    tap = Tap("waits", recorder)
+
+    def waiting(kind: str, what: str, timeout: Any) -> InFlight | None:
+        if span_here(recorder) is None or (isinstance(timeout, (int, float)) and timeout < NOTABLE):
+            return None
+        return InFlight(recorder, kind, peer=what, timeout=wire(timeout))
+
+    def got(held: Any, block: bool = True, timeout: Any = None) -> InFlight | None:  # noqa: FBT001, FBT002 - Queue's
+        return waiting("queue", "an item of a queue", timeout) if block and not held.qsize() else None
+
+    def set_(event: Any, timeout: Any = None) -> InFlight | None:
+        return None if event.is_set() else waiting("lock", "an event", timeout)
+
+    def joined(thread: Any, timeout: Any = None) -> InFlight | None:
+        return waiting("lock", f"thread {thread.name}", timeout) if thread.is_alive() else None
+
+    def result(future: Any, timeout: Any = None) -> InFlight | None:
+        return None if future.done() else waiting("lock", "the result of a future", timeout)
+
+    def futures(module: ModuleType) -> None:
+        tap.around(module.Future, "result", result)
+        tap.around(module.Future, "exception", result)
+
+    if not getattr(time.sleep, "__crewdoctor_tap__", False):
+        time.sleep = _Sleep(tap, time.sleep)
+    tap.around(queue.Queue, "get", got)
+    tap.around(threading.Event, "wait", set_)
+    tap.around(threading.Thread, "join", joined)
+    when_imported("concurrent.futures._base", tap.safely(futures))

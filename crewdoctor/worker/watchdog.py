@@ -1,0 +1,247 @@
+"""A thread that looks twice a second at what blocks, and says so after 1 s, 2 s, 4 s, ... and just before the deadline.
+
+It sees three things: operations in flight (taps name them), threads whose innermost frame does not move, and coroutines
+that wait. While C code holds the GIL it sees nothing; the supervisor then asks faulthandler (SIGUSR2).
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+import threading
+import time
+from collections.abc import Hashable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any
+
+from crewdoctor.model.setting import Location
+from crewdoctor.wire.codec import encode
+from crewdoctor.worker.awaits import tasks
+from crewdoctor.worker.inflight import settle_idle
+from crewdoctor.worker.kernel_wait import kernel_wait, wanted_cpu_seconds
+from crewdoctor.worker.operation import Operation
+from crewdoctor.worker.recorder import Recorder
+from crewdoctor.worker.stacks import Place, described, idle, places, waiting, whose
+
+TICK = 0.5
+BLOCKED_AFTER = 1.0
+LAST_LOOK = 0.6
+"""Seconds before the deadline of the look that is always taken."""
+_BUSY = 0.6
+"""Share of a tick on the CPU, or in the queue for it, from which a thread computes rather than waits (ours)."""
+_WAITERS = frozenset({"lock", "queue"})
+
+
+@dataclass(slots=True)
+class Sighting:
+    """Something blocked, at one look."""
+
+    key: Hashable
+    since: float
+    stack: list[Place]
+    thread: str
+    waiting: str
+    span: str | None
+    attrs: dict[str, Any] = field(default_factory=dict)
+    waiter: bool = False
+    """It waits for another thread or task, which is told instead where it is seen."""
+
+
+@dataclass(slots=True)
+class _Seen:
+    place: Hashable
+    since: float
+    cpu: float
+    looked: float
+    busy_since: float | None = None
+
+
+class Watchdog:
+    """Watches the process of one step."""
+
+    def __init__(self, recorder: Recorder, control: int, project_root: str) -> None:
+        self._recorder, self._control, self._root = recorder, control, project_root
+        self._seen: dict[Hashable, _Seen] = {}
+        self._due: dict[Hashable, float] = {}
+        self._wake, self._waker = os.pipe()
+        self._thread = threading.Thread(target=self._watch, name="crewdoctor-watchdog", daemon=True)
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Look no more; the thread is gone when this returns."""
+        with suppress(OSError):
+            os.write(self._waker, b".")  # not closed: a child the user's code forked holds it open too
+        self._thread.join(2.0)
+        for fd in (self._wake, self._waker):
+            with suppress(OSError):
+                os.close(fd)
+
+    def _watch(self) -> None:
+        last_look = False
+        watched = [self._control, self._wake]
+        while True:
+            left = self._recorder.deadline - time.monotonic() - LAST_LOOK
+            ready, _, _ = select.select(watched, [], [], TICK if last_look else max(0.01, min(TICK, left)))
+            if self._wake in ready:
+                return
+            asked = self._control in ready
+            if asked and not os.read(self._control, 64):
+                watched.remove(self._control)
+            urgent = asked or (not last_look and self._recorder.deadline - time.monotonic() <= LAST_LOOK + 0.02)
+            last_look = last_look or (urgent and not asked)
+            try:
+                settle_idle()
+                self.look(everything=urgent)
+            except Exception as error:
+                self._recorder.own(f"the watchdog missed a look: {error!r}")
+
+    def look(self, *, everything: bool = False) -> None:
+        """Look once. `everything`: report whatever is blocked at all, however often it was reported before."""
+        now = self._recorder.now()
+        sightings = list(self._sightings(now))
+        told = [each for each in sightings if not each.waiter] or sightings
+        self._due = {key: due for key, due in self._due.items() if any(each.key == key for each in sightings)}
+        for each in told:
+            seconds = now - each.since
+            due = self._due.get(each.key, BLOCKED_AFTER)
+            if seconds >= due or everything:
+                while due <= seconds:
+                    due *= 2
+                self._due[each.key] = due
+                self._tell(each, seconds)
+
+    def _tell(self, each: Sighting, seconds: float) -> None:
+        frames, user = described(each.stack)
+        self._recorder.stack(
+            {
+                "span": each.span,
+                "waiting": each.waiting or "unknown",
+                "frames": [encode(frame) for frame in frames],
+                "user_frame": encode(self._chosen(user, frames)),
+                "thread": each.thread,
+                "seconds": round(max(0.0, seconds), 3),
+                "attrs": each.attrs,
+            }
+        )
+
+    def _chosen(self, user: Location | None, frames: list[Location]) -> Location | None:
+        """Of the user's frames the innermost within the project; a script outside it is second best."""
+        within = [
+            frame for frame in frames if whose(frame.file) == "user" and frame.file.startswith(self._root + os.sep)
+        ]
+        return within[0] if within else user
+
+    # --- what blocks ---------------------------------------------------------------------------------------------
+
+    def _sightings(self, now: float) -> Iterator[Sighting]:
+        frames = {ident: frame for ident, frame in sys._current_frames().items() if ident != self._thread.ident}
+        names = {thread.ident: thread for thread in threading.enumerate()}
+        chains = {id(task): (ident, task, stack) for ident, task, stack in tasks(frames)}
+        spans = self._innermost_spans()
+        told_threads, told_tasks = set(), set()
+        for key, operation in self._innermost_operations().items():
+            task = operation.task() if operation.task is not None else None
+            chained = chains.get(id(task)) if task is not None else None
+            frame = frames.get(operation.thread_id)
+            if chained is None and frame is None:
+                continue
+            told_tasks.add(id(task)) if chained else told_threads.add(operation.thread_id)
+            stack = chained[2] if chained else list(places(frame))
+            yield Sighting(
+                ("operation", key),
+                operation.started,
+                stack,
+                _name(names.get(operation.thread_id), task),
+                operation.kind,
+                operation.span or spans.get(operation.thread_id),
+                _attributes(operation),
+            )
+        for ident, frame in frames.items():
+            if ident not in told_threads and (sighting := self._thread_sighting(ident, frame, names, spans, now)):
+                yield sighting
+        for task_id, (ident, task, stack) in chains.items():
+            if task_id not in told_tasks and (sighting := self._task_sighting(task, stack, spans.get(ident), now)):
+                yield sighting
+        alive = {*(("thread", ident) for ident in frames), *(("task", task_id) for task_id in chains)}
+        self._seen = {key: seen for key, seen in self._seen.items() if key in alive}
+
+    def _thread_sighting(
+        self, ident: int, frame: FrameType, names: dict[int | None, threading.Thread], spans: dict[int, str], now: float
+    ) -> Sighting | None:
+        stack = list(places(frame))
+        thread = names.get(ident)
+        span = spans.get(ident)
+        main = thread is threading.main_thread()
+        concerns = main or span is not None or any(whose(code.co_filename) == "user" for code, _ in stack)
+        if not concerns or idle(stack):
+            return None
+        # The main thread of a forked process still has the native id of its parent's in `threading` (Python < 3.13).
+        native = os.getpid() if main else getattr(thread, "native_id", None) or 0
+        seen = self._note(("thread", ident), (id(frame), frame.f_lasti), now, wanted_cpu_seconds(native))
+        if seen.busy_since is not None:
+            return Sighting(("busy", ident), seen.busy_since, stack, _name(thread, None), "cpu", span)
+        kind = waiting(stack)
+        seen_by_kernel, peer = ("", "") if kind in _WAITERS else kernel_wait(native)
+        kind = kind or seen_by_kernel
+        attrs = {"peer": peer} if peer else {}
+        key = ("thread", ident, seen.place)
+        return Sighting(key, seen.since, stack, _name(thread, None), kind, span, attrs, waiter=kind in _WAITERS)
+
+    def _task_sighting(self, task: Any, stack: list[Place], span: str | None, now: float) -> Sighting | None:
+        if not stack or not any(whose(code.co_filename) == "user" for code, _ in stack):
+            return None
+        seen = self._note(("task", id(task)), (id(stack[0][0]), stack[0][1]), now, 0.0)
+        kind = waiting(stack)
+        waiter = kind in _WAITERS or not kind
+        key = ("task", id(task), seen.place)
+        return Sighting(key, seen.since, stack, _name(None, task), kind, span, {}, waiter)
+
+    def _note(self, key: Hashable, place: Hashable, now: float, cpu: float) -> _Seen:
+        """Remember where something was; since when it has been there, or since when it has been computing."""
+        seen = self._seen.get(key)
+        if seen is None:
+            seen = self._seen[key] = _Seen(place, now, cpu, now)
+        if place != seen.place:
+            seen.place, seen.since = place, now
+        elapsed = now - seen.looked
+        if elapsed > TICK / 5:
+            busy = cpu - seen.cpu > _BUSY * elapsed
+            seen.busy_since = (seen.busy_since if seen.busy_since is not None else seen.looked) if busy else None
+            seen.cpu, seen.looked = cpu, now
+        return seen
+
+    def _innermost_operations(self) -> dict[int, Operation]:
+        """The latest of each thread and task: an HTTP tap's wait holds the socket's within it."""
+        latest: dict[Hashable, tuple[int, Operation]] = {}
+        for key, operation in sorted(self._recorder.inflight.copy().items()):
+            task = operation.task() if operation.task is not None else None
+            latest[operation.thread_id, id(task) if task is not None else None] = (key, operation)
+        return dict(latest.values())
+
+    def _innermost_spans(self) -> dict[int, str]:
+        found = dict(self._recorder.thread_spans)
+        for span_id, known in self._recorder.open_spans().items():
+            found[known.thread_id] = span_id
+        return found
+
+
+def _attributes(operation: Operation) -> dict[str, Any]:
+    attrs: dict[str, Any] = {"bytes_received": operation.bytes}
+    if operation.peer:
+        attrs["peer"] = operation.peer
+    if operation.timeout is not None:
+        attrs["timeout"] = encode(operation.timeout)
+    return attrs
+
+
+def _name(thread: threading.Thread | None, task: Any) -> str:
+    if task is not None:
+        with suppress(Exception):
+            return f"task {task.get_name()}"
+    return thread.name if thread is not None else "a thread Python does not know"

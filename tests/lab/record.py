@@ -1,0 +1,31 @@
+"""Writes the recordings of the network rules anew: `python tests/lab/record.py [cd101_fires ...]`."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+RECORDINGS = HERE.parents[1] / "fixtures" / "recordings"
+SCENARIOS = {
+    "cd101_fires": "first_nameserver_dead",
+    "cd101_quiet": "healthy",
+    "cd103_fires": "split_horizon",
+    "cd103_quiet": "healthy",
+    "cd105_fires": "refused",
+    "cd105_quiet": "healthy",
+    "cd106_fires": "dropped",
+    "cd106_quiet": "healthy",
+    "cd107_fires": "slow_tls",
+    "cd107_quiet": "healthy",
+    "cd110_fires": "cidr_in_no_proxy",
+    "cd110_quiet": "cidr_honoured",
+    "cd111_fires": "proxy_dead",
+    "cd111_quiet": "proxy_works",
+}
+
+for name in sys.argv[1:] or SCENARIOS:
+    target = RECORDINGS / name / "recording.jsonl"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    command = ["unshare", "-rnm", sys.executable, str(HERE / "inside.py"), SCENARIOS[name], str(target)]
+    subprocess.run(command, check=True)
+    target.chmod(0o644)

@@ -1,0 +1,82 @@
+"""What the network probes would do, before they do anything."""
+
+import pytest
+
+from crewdoctor.model.inventory import Endpoint, Inventory, LlmEntry
+from crewdoctor.model.options import Options
+from crewdoctor.model.plan import Skip, Step
+from crewdoctor.net.clients import proxy_choice
+from crewdoctor.probes import net_dns, net_proxy, net_tcp
+
+MODEL = Endpoint("host:api.example:443", "https", "api.example", 443, "llm", ("agent:a/llm",), ("openai",))
+TOOL = Endpoint("host:svc.example:80", "http", "svc.example", 80, "tool", ("tool:t",), ("requests",))
+AGAIN = Endpoint("host:svc.example:81", "http", "svc.example", 81, "tool", ("tool:t",))
+LITERAL = Endpoint("host:10.0.0.7:80", "http", "10.0.0.7", 80, "tool", ("tool:t",))
+LOCAL = Endpoint("host:localhost:80", "http", "localhost", 80, "tool", ("tool:t",))
+PROXY = Endpoint("proxy:proxy.example:3128", "http", "proxy.example", 3128, "proxy")
+TELEMETRY = Endpoint("host:t.example:4319", "https", "t.example", 4319, "telemetry")
+EVERYTHING = (MODEL, TOOL, AGAIN, LITERAL, LOCAL, PROXY, TELEMETRY)
+
+
+def planned(probe, *endpoints, usable_key=True, llm="own"):
+    models = (LlmEntry("agent:a/llm", "gpt-4o", "openai", True, MODEL.subject, usable_key=usable_key),)
+    inventory = Inventory("crew.py", "crew:crew", ".", "module", endpoints=endpoints, llms=models)
+    found = list(probe.plan(inventory, Options(llm=llm), []))
+    steps = {each.subject: each for each in found if isinstance(each, Step)}
+    return steps, {each.subject: each.reason for each in found if isinstance(each, Skip)}
+
+
+def test_a_name_is_resolved_once_and_addresses_never():
+    steps, skips = planned(net_dns, *EVERYTHING)
+
+    assert set(steps) == {MODEL.subject, TOOL.subject, PROXY.subject, TELEMETRY.subject}
+    assert skips == {
+        LITERAL.subject: "an address needs no nameserver",
+        LOCAL.subject: "localhost is answered by the hosts file",
+    }
+    assert {step.worker for step in steps.values()} == {"own"}
+
+
+def test_every_endpoint_is_connected_to_from_the_users_interpreter():
+    steps, skips = planned(net_tcp, *EVERYTHING)
+
+    assert set(steps) == {each.subject for each in EVERYTHING}
+    assert skips == {}
+    assert {step.worker for step in steps.values()} == {"crew"}
+    assert steps[PROXY.subject].args["clients"] == []
+
+
+def test_clients_are_asked_for_the_way_to_what_the_crew_itself_calls():
+    steps, _ = planned(net_proxy, *EVERYTHING)
+
+    assert set(steps) == {each.subject for each in (MODEL, TOOL, AGAIN, LITERAL, LOCAL)}
+    assert "HEAD" in steps[TOOL.subject].announce
+
+
+@pytest.mark.parametrize("probe", [net_dns, net_tcp, net_proxy])
+@pytest.mark.parametrize(
+    ("usable_key", "llm", "left_alone"),
+    [(False, "embedded", True), (True, "embedded", False), (None, "embedded", False), (True, "own", False)],
+)
+def test_a_model_without_a_key_is_left_alone(probe, usable_key, llm, left_alone):
+    steps, skips = planned(probe, MODEL, usable_key=usable_key, llm=llm)
+
+    assert (MODEL.subject in skips, MODEL.subject in steps) == (left_alone, not left_alone)
+
+
+def test_a_client_with_an_interceptor_reads_no_proxy_variables(monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:3128")
+    model = LlmEntry("agent:a/llm", "gpt-4o", "openai", True, MODEL.subject, attrs={"interceptor": True})
+    inventory = Inventory("crew.py", "crew:crew", ".", "module", endpoints=(MODEL,), llms=(model,))
+
+    (step,) = net_proxy.plan(inventory, Options(llm="own"), [])
+
+    assert [proxy_choice(client, "https://api.example/").proxy for client in step.args["clients"]] == [None]
+
+
+@pytest.mark.parametrize("probe", [net_dns, net_tcp, net_proxy])
+def test_ids_are_unique_and_nothing_is_paid_for(probe):
+    found = [*planned(probe, *EVERYTHING)[0].values()]
+
+    assert len({step.id for step in found}) == len(found)
+    assert {step.llm_calls for step in found} == {0}

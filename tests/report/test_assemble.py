@@ -1,0 +1,127 @@
+from dataclasses import replace
+
+import pytest
+
+from crewdoctor.model.finding import Finding, Severity
+from crewdoctor.model.inventory import Inventory, Unexamined
+from crewdoctor.model.layer import Layer
+from crewdoctor.model.options import Options
+from crewdoctor.model.plan import Plan, Skip, Step
+from crewdoctor.model.recording import Header, Recording
+from crewdoctor.model.result import Status, StepResult
+from crewdoctor.model.span import Failure, FailureKind, Span
+from crewdoctor.report.assemble import assemble
+
+INVENTORY = Inventory(
+    target="/p/crew.py", crew="crew", project_root="/p", shape="module", unexamined=(Unexamined("a/llm", "foreign"),)
+)
+
+
+def step(probe="tool.isolated", subject="tool:x", layer=Layer.TOOL):
+    return Step(f"{probe}@{subject}", probe, layer, subject, "loaded", 10.0)
+
+
+def recording(*results, options=None, **changes):
+    fields = {"header": Header(options=options or Options()), "inventory": INVENTORY, "results": results, "end": 12.0}
+    return Recording(**{**fields, **changes})
+
+
+OK = StepResult(step(), Status.OK, 1.0, 3.0)
+SPAN = Span("1.1", OK.step.id, "tool.call", 1.0, 2.5, Layer.TOOL, "tool:x")
+
+
+def finding(severity=Severity.ERROR, **changes):
+    fields = {
+        "code": "CD303",
+        "slug": "tool_slow",
+        "severity": severity,
+        "layer": Layer.TOOL,
+        "subject": "tool:x",
+        "message": "it is slow",
+        "evidence": ("1.1",),
+    }
+    return Finding(**{**fields, **changes})
+
+
+@pytest.mark.parametrize(
+    ("held", "findings", "code"),
+    [
+        (recording(OK), (), 0),
+        (recording(OK), (finding(Severity.WARNING),), 0),
+        (recording(OK, options=Options(fail_on="warning")), (finding(Severity.WARNING),), 1),
+        (recording(OK, options=Options(fail_on="never")), (finding(),), 0),
+        (recording(OK), (finding(),), 1),
+        (recording(OK, interrupted="truncated"), (finding(),), 1),
+        (recording(OK, interrupted="SIGINT"), (finding(),), 130),
+        (recording(OK, interrupted="SIGTERM"), (finding(),), 143),
+        (recording(OK, inventory=None), (finding(),), 3),
+        (recording(replace(OK, status=Status.FAILED)), (finding(),), 3),
+        (recording(replace(OK, status=Status.KILLED)), (), 0),
+        (recording(replace(OK, step=step(layer=Layer.SETTINGS))), (), 3),
+        (recording(options=Options(dry_run=True)), (), 0),
+        (recording(inventory=replace(INVENTORY, inputs_required=("topic",))), (finding(),), 2),
+        (recording(OK, inventory=replace(INVENTORY, inputs_required=("t",)), options=Options(inputs={"t": 1})), (), 0),
+    ],
+)
+def test_exit_codes(held, findings, code):
+    assert assemble(held, findings, ()).exit_code == code
+
+
+def test_infos_are_notes_never_findings():
+    report = assemble(recording(OK), (finding(), finding(Severity.INFO, code="CD203")), ())
+
+    assert [each.code for each in report.findings] == ["CD303"]
+    assert [each.code for each in report.notes] == ["CD203"]
+
+
+def test_nothing_vanishes():
+    late, left = step("crew.kickoff", "crew:crew", Layer.CREW), step("net.tcp", "host:h:1", Layer.NETWORK)
+    plan = Plan((OK.step, late, left), (Skip("agent.bisect", Layer.AGENT, "agent:a", "its tool hung"),))
+    held = recording(OK, StepResult(left, Status.FAILED, 0.0, 0.1, "no socket left"), plans=(plan,))
+
+    report = assemble(held, (), ())
+
+    assert [(each.subject, each.status, each.answer) for each in report.questions] == [
+        ("host:h:1", "failed", "no socket left"),
+        ("tool:x", "ok", ""),
+        ("agent:a", "skipped", "its tool hung"),
+        ("crew:crew", "skipped", "not started"),
+    ]
+    assert {(each.subject, each.reason) for each in report.unexamined} == {
+        ("a/llm", "foreign"),
+        ("net.tcp on host:h:1", "no socket left"),
+        ("agent.bisect on agent:a", "its tool hung"),
+    }
+
+
+def test_a_question_shows_the_finding_its_step_gave_and_the_figure_where_there_is_none():
+    held = recording(OK, spans=(SPAN,))
+
+    assert assemble(held, (finding(),), ()).questions[0].answer == "CD303"
+    assert assemble(held, (), ()).questions[0].answer == "1.5 s"
+
+
+def test_a_target_that_failed_without_a_finding_is_not_shown_as_fine():
+    failed = replace(SPAN, failure=Failure(FailureKind.TCP_REFUSED, "refused"))
+
+    question = assemble(recording(OK, spans=(failed,)), (), ()).questions[0]
+
+    assert (question.status, question.answer) == ("failed", "tcp.refused")
+
+
+def test_a_finding_on_a_simulated_model_says_so():
+    simulated = replace(SPAN, attrs={"simulated": True})
+
+    report = assemble(recording(OK, spans=(simulated,), simulated=("agent:a/llm",)), (finding(),), ())
+
+    assert report.findings[0].attrs == {"simulated": "yes"}
+    assert report.questions[0].simulated
+    assert assemble(recording(OK, spans=(SPAN,)), (finding(),), ()).findings[0].attrs == {}
+
+
+def test_no_mismatch_does_not_hide_what_stayed_open():
+    report = assemble(recording(replace(OK, status=Status.KILLED), simulated=("agent:a/llm",)), (), ())
+
+    assert report.verdict == (
+        "no mismatch found; 1 question stayed open; the model was SIMULATED, so the provider itself was not examined"
+    )

@@ -1,0 +1,160 @@
+"""What may keep a network rule quiet: the crew's own traffic, a model nobody calls, an endpoint nobody uses."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from crewdoctor import rulebook
+from crewdoctor.model.evidence import Evidence
+from crewdoctor.model.inventory import LlmEntry
+from crewdoctor.model.layer import Layer
+from crewdoctor.model.setting import UNLIMITED, Provenance, Seconds, Setting
+from crewdoctor.model.span import Failure, FailureKind, Span
+from crewdoctor.wire.recording import read_recording
+
+RECORDINGS = Path(__file__).parents[2] / "fixtures" / "recordings"
+SICK = ["cd103", "cd105", "cd106", "cd110", "cd111"]
+
+
+def sick(code):
+    return read_recording(RECORDINGS / f"{code}_fires" / "recording.jsonl")
+
+
+def told(recording, code="CD1"):
+    return rulebook.run(Evidence(recording), select=(code.upper(),))[0]
+
+
+def with_endpoint(recording, **changes):
+    (endpoint,) = recording.inventory.endpoints
+    return replace(recording, inventory=replace(recording.inventory, endpoints=(replace(endpoint, **changes),)))
+
+
+def with_spans(recording, *spans):
+    return replace(recording, spans=(*recording.spans, *spans))
+
+
+def request(recording, **changes):
+    (endpoint,) = recording.inventory.endpoints
+    attrs = {"client": "httpx", "host": endpoint.host, "port": endpoint.port, "status": 200}
+    span = Span("9.1", "tool.isolated@tool:lookup", "http.request", 1.0, 1.2, Layer.TOOL, "tool:lookup", attrs=attrs)
+    return replace(span, **changes)
+
+
+def call(**changes):
+    span = Span("9.2", "tool.isolated@tool:lookup", "tool.call", 0.9, 1.3, Layer.TOOL, "tool:lookup")
+    return replace(span, **changes)
+
+
+@pytest.mark.parametrize("code", SICK)
+def test_it_fires_on_the_bare_recording(code):
+    (finding,) = told(sick(code), code)
+
+    assert (finding.code, finding.severity.value) == (code.upper(), "error")
+    assert (finding.measured is None) == (finding.limit is None)
+
+
+@pytest.mark.parametrize("code", SICK)
+def test_a_request_of_the_crew_that_was_answered_beats_the_probe(code):
+    recording = sick(code)
+
+    assert told(with_spans(recording, request(recording)), code) == ()
+
+
+@pytest.mark.parametrize("code", ["cd103", "cd105", "cd106"])
+def test_a_tool_that_came_back_well_beats_the_probe(code):
+    assert told(with_spans(sick(code), call()), code) == ()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"failure": Failure(FailureKind.TCP_REFUSED)},
+        {"attrs": {"error_text": "connection refused"}},
+        {"attrs": {"guarded": True}},
+        {"end": None},
+        {"subject": "tool:other"},
+    ],
+)
+def test_a_call_that_proves_nothing_does_not(changes):
+    assert len(told(with_spans(sick("cd105"), call(**changes)), "cd105")) == 1
+
+
+def test_a_gateway_status_is_no_proof_that_the_service_was_reached():
+    recording = sick("cd110")
+    attrs = {**request(recording).attrs, "status": 503}
+
+    assert len(told(with_spans(recording, request(recording, attrs=attrs)), "cd110")) == 1
+
+
+def test_a_failed_request_becomes_evidence_and_counts_as_lost():
+    recording = sick("cd105")
+    failed = request(
+        recording, failure=Failure(FailureKind.TCP_REFUSED), end=4.0, attrs={**request(recording).attrs, "status": None}
+    )
+
+    (finding,) = told(with_spans(recording, failed, call(failure=failed.failure, end=4.1)), "cd105")
+
+    assert failed.id in finding.evidence
+    assert finding.lost == pytest.approx(3.0)
+
+
+@pytest.mark.parametrize("code", [*SICK, "cd101"])
+@pytest.mark.parametrize("changes", [{"used_by": ()}, {"kind": "telemetry"}])
+def test_what_the_crew_does_not_wait_for_is_not_accused(code, changes):
+    assert told(with_endpoint(sick(code), **changes)) == ()
+
+
+@pytest.mark.parametrize("code", ["cd101", "cd103", "cd105", "cd106", "cd111"])
+def test_a_model_the_embedded_one_stands_in_for_is_a_note(code):
+    recording = with_endpoint(sick(code), kind="llm", used_by=("agent:Clerk/llm",))
+    (endpoint,) = recording.inventory.endpoints
+    llm = LlmEntry("agent:Clerk/llm", "gpt-4o", "openai", True, endpoint.subject, usable_key=True)
+    recording = replace(recording, inventory=replace(recording.inventory, llms=(llm,)), simulated=(llm.subject,))
+
+    assert [each.severity.value for each in told(recording, code)] == ["info"]
+
+
+def test_a_dead_memory_host_is_a_warning():
+    (finding,) = told(with_endpoint(sick("cd105"), kind="memory"), "cd105")
+
+    assert finding.severity.value == "warning"
+
+
+def test_a_direct_path_nobody_takes_is_not_accused():
+    recording = sick("cd105")
+    asked = [result for result in recording.results if result.step.probe == "net.proxy"]
+    through = [{**each, "proxy": "http://127.0.0.1:3128"} for each in asked[0].facts["decisions"]]
+    results = tuple(
+        replace(each, facts={**each.facts, "decisions": through}) if each in asked else each
+        for each in recording.results
+    )
+
+    assert told(replace(recording, results=results), "cd105") == ()
+
+
+@pytest.mark.parametrize(
+    ("value", "lost", "words"),
+    [(Seconds(30.0), 30.0, "waits 30 s"), (UNLIMITED, 127.0, "the kernel gives up")],
+)
+def test_what_a_dropped_connection_costs_is_computed_from_the_limit_in_force(value, lost, words):
+    recording = sick("cd106")
+    written = Setting("tool:lookup", "tool", "timeout", value, Provenance("python", "tools.py:9"))
+    recording = replace(recording, inventory=replace(recording.inventory, settings=(written,)))
+
+    (finding,) = told(recording, "cd106")
+
+    assert (finding.lost, finding.limit.value) == (lost, value)
+    assert words in finding.message
+
+
+@pytest.mark.parametrize(("allowed", "severities"), [(0.1, ["error"]), (0.9, ["warning"]), (5.0, [])])
+def test_a_connect_is_compared_with_the_limit_of_those_who_wait_for_it(allowed, severities):
+    recording = read_recording(RECORDINGS / "cd105_quiet" / "recording.jsonl")
+    slow = tuple(
+        replace(span, end=span.start + 0.5) if span.name == "tcp.connect" else span for span in recording.spans
+    )
+    written = Setting("tool:lookup", "tool", "timeout", Seconds(allowed), Provenance("python", "tools.py:9"))
+    recording = replace(recording, spans=slow, inventory=replace(recording.inventory, settings=(written,)))
+
+    assert [each.severity.value for each in told(recording, "cd107")] == severities

@@ -1,0 +1,128 @@
+"""What the rules of the model are shown."""
+
+from recordings import AGENT, CREW, LLM, Scene, default, setting
+
+from crewdoctor.model.result import Status
+from crewdoctor.model.setting import UNLIMITED, Seconds
+from crewdoctor.model.span import FailureKind
+
+SDK = default("default of openai 2.54.0")
+
+
+def _crew(scene: Scene, read: float | None = None, retries: int | None = None, *, stream: bool = False) -> None:
+    scene.crew(
+        setting(LLM, "llm", "timeout.connect", Seconds(5.0), SDK),
+        setting(LLM, "llm", "timeout.read", Seconds(read or 600.0), None if read else SDK),
+        setting(LLM, "llm", "max_retries", 2 if retries is None else retries, SDK if retries is None else None),
+        setting(AGENT, "agent", "max_execution_time", UNLIMITED, default("default of crewai 1.15.30")),
+        setting(AGENT, "agent", "max_retry_limit", 2, default("default of crewai 1.15.30")),
+        tools=0,
+        stream=stream,
+    )
+
+
+def _alone(scene: Scene, *seconds: float) -> None:
+    step = scene.step("llm.sdk", LLM, 4.0, 5.0 + sum(seconds))
+    at = 4.0
+    for index, each in enumerate(seconds):
+        scene.llm(step, at, at + each, kind="warm" if index else "cold")
+        at += each
+
+
+def _storm(scene: Scene, *, failure: FailureKind, status: int | None, seconds: float, read: float = 600.0) -> None:
+    step = scene.step("crew.kickoff", CREW, 30.0, 31.0 + 3 * (seconds + 0.5))
+    kickoff = scene.span(step, "crew.kickoff", 30.0, 30.5 + 3 * (seconds + 0.5), failure=failure)
+    for index in range(3):
+        begun = 30.0 + index * (seconds + 0.5)
+        agent = scene.span(
+            step, "agent.execution", begun, begun + seconds, subject=AGENT, parent=kickoff, failure=failure
+        )
+        scene.llm(step, begun, begun + seconds, parent=agent, requests=3, failure=failure, status=status, read=read)
+        scene.span(step, "retry.backoff", begun + seconds, begun + seconds + 0.5, subject=LLM, parent=kickoff)
+
+
+def cd201_fires(scene: Scene) -> None:
+    """Written: 2 s. The answers take 4.6 s; in the crew every attempt is cut off."""
+    _crew(scene, read=2.0)
+    _alone(scene, 4.6, 4.4, 4.5)
+    _storm(scene, failure=FailureKind.TIMEOUT_READ, status=None, seconds=6.0, read=2.0)
+
+
+def cd201_quiet(scene: Scene) -> None:
+    """Written: 30 s, for the same answers."""
+    _crew(scene, read=30.0)
+    _alone(scene, 4.6, 4.4, 4.5)
+
+
+def cd203_fires(scene: Scene) -> None:
+    """Nobody set a timeout."""
+    _crew(scene)
+    _alone(scene, 0.6, 0.5, 0.5)
+
+
+def cd203_quiet(scene: Scene) -> None:
+    """Somebody did."""
+    _crew(scene, read=60.0, retries=1)
+    _alone(scene, 0.6, 0.5, 0.5)
+
+
+def cd208_fires(scene: Scene) -> None:
+    """Accepted, and not a byte until the deadline."""
+    _crew(scene)
+    step = scene.step("llm.sdk", LLM, 4.0, 22.0, Status.KILLED, reason="no answer within 18.0 s")
+    call = scene.llm(step, 4.0, None)
+    scene.stack(step, 21.5, call, "recv", seconds=17.5, line=None, peer="model.internal:8000", bytes_received=0)
+
+
+def cd208_quiet(scene: Scene) -> None:
+    """Slow but honest: eight seconds to the first byte."""
+    _crew(scene)
+    _alone(scene, 8.1, 8.0)
+
+
+def cd210_fires(scene: Scene) -> None:
+    """Two a minute are allowed; the crew's call is turned away to the end."""
+    _crew(scene)
+    _alone(scene, 0.2, 0.2)
+    _storm(scene, failure=FailureKind.HTTP_RATE_LIMITED, status=429, seconds=3.0)
+    for line in scene.lines:
+        if line.get("name") == "http.request" and line["attrs"].get("status") == 429:
+            line["attrs"] |= {"retry_after": "1", "ratelimit": {"x-ratelimit-limit-requests": "2"}}
+
+
+def cd210_quiet(scene: Scene) -> None:
+    """Every request is answered."""
+    _crew(scene)
+    _alone(scene, 0.2, 0.2, 0.2)
+
+
+def cd213_fires(scene: Scene) -> None:
+    """Nine requests, nine times 500."""
+    _crew(scene)
+    _storm(scene, failure=FailureKind.HTTP_SERVER_ERROR, status=500, seconds=1.6)
+
+
+def cd213_quiet(scene: Scene) -> None:
+    """The second attempt gets through: that is what a retry is for."""
+    _crew(scene)
+    step = scene.step("crew.kickoff", CREW, 30.0, 40.0)
+    kickoff = scene.span(step, "crew.kickoff", 30.0, 39.0)
+    agent = scene.span(step, "agent.execution", 30.0, 39.0, subject=AGENT, parent=kickoff)
+    scene.llm(step, 30.0, 30.4, parent=agent, failure=FailureKind.HTTP_SERVER_ERROR, status=500)
+    scene.llm(step, 31.0, 31.6, parent=agent)
+
+
+def cd221_fires(scene: Scene) -> None:
+    """Tokens for two seconds, then nothing until the deadline."""
+    _crew(scene, stream=True)
+    step = scene.step("llm.sdk", LLM, 4.0, 22.0, Status.KILLED, reason="no answer within 18.0 s")
+    call = scene.llm(step, 4.0, None, stream=True, first_token=0.4, gaps_max=0.1)
+    for at, seconds in ((8.0, 2.0), (21.5, 15.5)):
+        scene.stack(step, at, call, "recv", seconds=seconds, line=None, peer="model.internal:8000", bytes_received=2048)
+
+
+def cd221_quiet(scene: Scene) -> None:
+    """Slow tokens, steadily."""
+    _crew(scene, stream=True)
+    step = scene.step("llm.sdk", LLM, 4.0, 22.0)
+    scene.llm(step, 4.0, 16.0, stream=True, first_token=0.4, gaps_max=0.6)

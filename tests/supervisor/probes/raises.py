@@ -1,0 +1,2 @@
+def run(step, bench):
+    raise ValueError("what\nhappened")

@@ -1,0 +1,6 @@
+import os
+import signal
+
+
+def run(step, bench):
+    os.kill(os.getpid(), signal.SIGSEGV)

@@ -1,0 +1,207 @@
+"""llm.sdk against real endpoints: what it measures, when it stops, what it leaves in the recording."""
+
+import contextlib
+import gc
+import os
+import threading
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from crewdoctor.endpoint.options import EndpointOptions
+from crewdoctor.endpoint.server import serving
+from crewdoctor.endpoint.silent import silence
+from crewdoctor.model.inventory import AgentEntry, Inventory, LlmEntry, TaskEntry
+from crewdoctor.model.layer import Layer
+from crewdoctor.model.options import Options
+from crewdoctor.model.plan import Skip, Step
+from crewdoctor.model.probe import CannotProbe
+from crewdoctor.probes import llm_sdk
+from crewdoctor.wire.frames import from_line
+from crewdoctor.worker.recorder import Recorder
+
+SUBJECT = "agent:analyst/llm"
+
+
+def crew_on(base_url, *, stream=False, api="completions", **client):
+    """What the probe asks of a loaded crew, on any server."""
+    agent = SimpleNamespace(role="analyst", goal="know", backstory="b")
+    task = SimpleNamespace(agent=agent, description="Study {topic}", expected_output="a report")
+    live = SimpleNamespace(stream=stream, api=api, additional_params={})
+    arguments = {"base_url": base_url, "api_key": "sk-planted-secret", **client}
+    return SimpleNamespace(
+        crew=SimpleNamespace(tasks=[task]),
+        inputs={"topic": "tea"},
+        agent=lambda _: agent,
+        llm=lambda _: live,
+        raw_call_arguments=lambda _: {"client": arguments, "create": {"model": "gpt-4o", "temperature": 0.1}},
+    )
+
+
+@pytest.fixture(autouse=True)
+def calls_left_going():
+    """Their servers are gone after a test: wait until the threads have noticed."""
+    yield
+    for thread in threading.enumerate():
+        if thread.name == "crewdoctor-call":
+            thread.join(5)
+    gc.collect()
+
+
+def step(**args):
+    return Step(
+        "llm.sdk@x",
+        "llm.sdk",
+        Layer.LLM,
+        SUBJECT,
+        "loaded",
+        24.0,
+        {"calls": 6, "chars": 2000, "agents": ["agent:analyst"], **args},
+    )
+
+
+def run(crew, seconds=20.0, **args):
+    """Run the probe under a real recorder; spans by id (closed ones with `end`) and facts."""
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    recorder = Recorder()
+    recorder.load = lambda: crew
+    recorder.arm(
+        writing, step="llm.sdk@x", number=1, zero=time.monotonic(), seconds=seconds, layer=Layer.LLM, subject=SUBJECT
+    )
+    try:
+        llm_sdk.run(step(**args), recorder)
+    finally:
+        recorder.disarm()
+    raw = b""
+    with contextlib.suppress(BlockingIOError):
+        while piece := os.read(reading, 1 << 20):
+            raw += piece
+    os.close(reading)
+    spans, facts = {}, {}
+    for frame in filter(None, map(from_line, raw.splitlines())):
+        if frame["k"] == "open":
+            spans[frame["id"]] = {**frame, "closed": False}
+        elif frame["k"] == "close":
+            spans[frame["id"]].update(frame, closed=True, attrs={**spans[frame["id"]]["attrs"], **frame["attrs"]})
+        elif frame["k"] == "fact":
+            facts[frame["name"]] = frame["value"]
+    return list(spans.values()), facts, raw
+
+
+def test_a_healthy_model_is_sampled_cold_warm_and_streamed():
+    with serving(EndpointOptions(first_token=0.05, inter_token=0.005)) as served:
+        spans, facts, raw = run(crew_on(served.base_url))
+        sizes = {each["stream"] for each in served.seen.entries}
+    assert [span["attrs"]["kind"] for span in spans] == ["cold", "streamed", "warm", "warm", "streamed", "full"]
+    assert facts["answered"] is True
+    assert facts["hung"] is False
+    assert len(facts["warm"]) == 2
+    assert len(facts["first_token"]) == 3
+    assert min(facts["first_token"]) >= 0.05
+    assert facts["status"] == 200
+    assert "attempts" not in facts
+    assert sizes == {True, False}
+    assert all(span["attrs"]["prompt_chars"] >= 1900 and span["attrs"]["layer_used"] == "raw" for span in spans)
+    assert b"sk-planted-secret" not in raw
+    assert b"Study tea" not in raw
+
+
+def test_a_latency_above_the_users_timeout_is_seen_and_the_attempts_are_counted():
+    with serving(EndpointOptions(first_token=0.7)) as served:
+        spans, facts, _ = run(crew_on(served.base_url, timeout=0.4, max_retries=1))
+        assert facts["cold"] >= 0.7
+        assert facts["attempts"] == 2
+        assert [each["attempt"] for each in served.seen.entries][-2:] == [0, 1]
+    last = spans[-1]
+    assert last["attrs"]["kind"] == "configured"
+    assert last["attrs"]["attempts"] == 2
+    assert last["failure"]["kind"] == "timeout.read"
+    assert spans[0]["attrs"]["timeout"] == {"timeout": 0.4}
+
+
+def test_a_model_that_never_answers_is_called_once_and_left_going():
+    with silence() as server:
+        began = time.monotonic()
+        spans, facts, _ = run(crew_on(f"http://127.0.0.1:{server.port}/v1"), seconds=2.0)
+        assert time.monotonic() - began < 2.0
+        assert len(server.heard) == 1
+    assert (facts["hung"], facts["answered"], facts["timeout"]) == (True, False, {"timeout": 600.0})
+    assert len(spans) == 1
+    assert spans[0]["failure"]["kind"] == "deadline"
+
+
+def test_an_error_stops_the_samples_and_the_users_retries_are_counted():
+    with serving(EndpointOptions(faults={"500": 1.0})) as served:
+        spans, facts, _ = run(crew_on(served.base_url, max_retries=2))
+        assert len(served.seen.entries) == 4
+    assert [span["attrs"]["kind"] for span in spans] == ["cold", "configured"]
+    assert (facts["answered"], facts["attempts"], facts["status"]) == (False, 3, 500)
+
+
+def test_rate_limit_headers_are_kept():
+    with serving(EndpointOptions(rate_limit=2)) as served:
+        spans, _, _ = run(crew_on(served.base_url, max_retries=0))
+    assert spans[0]["attrs"]["ratelimit"]["x-ratelimit-remaining-requests"] == "1"
+    limited = next(span for span in spans if span["failure"])
+    assert limited["failure"]["kind"] == "http.rate_limited"
+    assert float(limited["attrs"]["retry_after"]) > 0
+
+
+def test_a_stream_that_stalls_is_left_going_with_its_tokens_counted():
+    with serving(EndpointOptions(stall_after=3)) as served:
+        spans, facts, _ = run(crew_on(served.base_url), seconds=3.0)
+    assert facts["hung"] is True
+    assert spans[0]["failure"]["kind"] == "deadline"
+
+
+def test_the_responses_api_is_called_where_the_crew_calls_it():
+    with serving() as served:
+        _, facts, _ = run(crew_on(served.base_url, api="responses"))
+        assert {each["path"] for each in served.seen.entries} == {"/v1/responses"}
+    assert facts["answered"] is True
+    assert facts["first_token"]
+
+
+def test_no_key_is_a_reason_not_a_crash():
+    crew = crew_on("http://127.0.0.1:9/v1")
+
+    def no_key(_):
+        raise ValueError("OPENAI_API_KEY is required")
+
+    crew.raw_call_arguments = no_key
+    with pytest.raises(CannotProbe, match="OPENAI_API_KEY is required"):
+        run(crew)
+
+
+def inventory(*llms):
+    agent = AgentEntry("agent:analyst", "analyst", SUBJECT, prompt_chars=900)
+    task = TaskEntry("task:1", "agent:analyst", prompt_chars=3000)
+    return Inventory("t", "c", "/", "module", agents=(agent,), tasks=(task,), llms=llms)
+
+
+def test_plan_calls_each_distinct_model_once_and_says_what_it_leaves_out():
+    own = LlmEntry(SUBJECT, "gpt-4o", "openai", known=True, users=(SUBJECT, "agent:b/llm"), endpoint="host:h:443")
+    same = LlmEntry("agent:b/llm", "gpt-4o", "openai", known=True)
+    foreign = LlmEntry("agent:c/llm", "claude", "anthropic", known=False)
+    planned = list(llm_sdk.plan(inventory(own, same, foreign), Options(llm="own"), ()))
+    assert [type(each) for each in planned] == [Step, Skip, Skip]
+    first = planned[0]
+    assert (first.llm_calls, first.args["chars"], first.lane, first.args["agents"]) == (
+        5,
+        3900,
+        "host:h:443",
+        ["agent:analyst"],
+    )
+    assert first.tokens > 0
+    assert "same model" in planned[1].reason
+    assert "anthropic" in planned[2].reason
+
+
+def test_plan_on_the_embedded_model_costs_nothing():
+    own = LlmEntry(SUBJECT, "gpt-4o", "openai", known=True)
+    foreign = LlmEntry("agent:c/llm", "claude", "anthropic", known=False)
+    planned = list(llm_sdk.plan(inventory(own, foreign), Options(llm="embedded"), ()))
+    assert (planned[0].llm_calls, planned[0].tokens) == (0, 0)
+    assert isinstance(planned[1], Skip)

@@ -1,0 +1,240 @@
+"""The ledger's arithmetic, its scopes, and what it says would have ended a wait."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crewdoctor.budget import FOREVER, backoff, call_ceiling, cost, ledger_of, outlives, task_ceiling
+from crewdoctor.budget.arithmetic import longest, times, total
+from crewdoctor.model.inventory import AgentEntry, Inventory, LlmEntry, ScanEntry, TaskEntry, ToolEntry
+from crewdoctor.model.layer import Layer
+from crewdoctor.model.options import Options
+from crewdoctor.model.recording import Header, Recording
+from crewdoctor.model.setting import UNKNOWN, UNLIMITED, Location, Provenance, Seconds, Setting
+from crewdoctor.model.span import Span
+
+WRITTEN = Provenance("python", "crew.py:14", Location("crew.py", 14))
+SDK = Provenance("default", "default of openai 2.54.0")
+AGENT, MODEL, TOOL = "agent:Planner", "agent:Planner/llm", "tool:lookup"
+
+timeouts = st.one_of(st.floats(min_value=0, max_value=1e4).map(Seconds), st.sampled_from([UNLIMITED, UNKNOWN]))
+
+
+def crew(  # noqa: PLR0913 - each is one setting of the crew
+    *,
+    read=600.0,
+    read_by=SDK,
+    retries=2,
+    again=2,
+    deadline=None,
+    tool=None,
+    tool_by=WRITTEN,
+    scan=(),
+    spans=(),
+    outer=None,
+):
+    limit = UNLIMITED if deadline is None else Seconds(deadline)
+    settings = [
+        Setting(MODEL, "llm", "timeout.connect", Seconds(5.0), SDK),
+        Setting(MODEL, "llm", "timeout.read", read if read in (UNLIMITED, UNKNOWN) else Seconds(read), read_by),
+        Setting(MODEL, "llm", "max_retries", retries, SDK),
+        Setting(AGENT, "agent", "max_retry_limit", again, SDK),
+        Setting(AGENT, "agent", "max_execution_time", limit, WRITTEN),
+    ]
+    if tool is not None:
+        settings.append(Setting(TOOL, "tool", "timeout", tool, tool_by))
+    inventory = Inventory(
+        "crew.py",
+        "c",
+        "/project",
+        "module",
+        agents=(AgentEntry(AGENT, "Planner", MODEL, (TOOL,)),),
+        tasks=(TaskEntry("task:1", AGENT),),
+        tools=(ToolEntry(TOOL, "lookup", "function", None),),
+        llms=(LlmEntry(MODEL, "gpt-4o", "openai", True),),
+        settings=tuple(settings),
+        scan=tuple(scan),
+    )
+    return Recording(Header(options=Options(outer=outer)), inventory, spans=tuple(spans))
+
+
+def ceiling(ledger, name):
+    return next(scope.ceiling for scope in ledger.walk() if scope.name == name)
+
+
+@pytest.mark.parametrize(("timeout", "expected"), [(10, 94.5), (30, 274.5), (60, 544.5), (600, 5404.5)])
+def test_the_worst_case_of_the_defaults_is_the_published_one(timeout, expected):
+    call = call_ceiling(Seconds(timeout), 2)
+
+    assert task_ceiling(call, 3, UNKNOWN) == (Seconds(expected), 3)
+
+
+def test_backoff_doubles_from_half_a_second_to_eight():
+    assert [backoff(retries) for retries in range(8)] == [0, 0.5, 1.5, 3.5, 7.5, 15.5, 23.5, 31.5]
+
+
+@given(timeouts, st.integers(0, 20))
+def test_a_call_is_as_unlimited_or_unknown_as_its_attempts(timeout, retries):
+    call = call_ceiling(timeout, retries)
+
+    if isinstance(timeout, Seconds):
+        assert isinstance(call, Seconds)
+        assert call.value >= timeout.value
+    else:
+        assert call is timeout
+
+
+@given(st.lists(timeouts, max_size=6))
+def test_unlimited_swallows_and_unknown_swallows_numbers(parts):
+    for combined in (total(*parts), longest(*parts)):
+        if UNLIMITED in parts:
+            assert combined is UNLIMITED
+        elif UNKNOWN in parts:
+            assert combined is UNKNOWN
+        else:
+            assert isinstance(combined, Seconds)
+
+
+@given(timeouts, timeouts)
+def test_what_is_unknown_outlives_nothing_and_what_has_no_limit_is_outlived_by_nothing(inner, outer):
+    if inner is UNKNOWN or not isinstance(outer, Seconds):
+        assert not outlives(inner, outer)
+    elif inner is UNLIMITED:
+        assert outlives(inner, outer)
+
+
+@given(st.floats(0, 1e4), st.integers(0, 5), st.integers(1, 5), st.floats(0.1, 1e5))
+def test_a_call_that_outlives_the_deadline_is_made_once(timeout, retries, executions, deadline):
+    call = call_ceiling(Seconds(timeout), retries)
+    task, made = task_ceiling(call, executions, Seconds(deadline))
+
+    assert made == (1 if outlives(call, Seconds(deadline)) else executions)
+    assert task == times(made, call)
+
+
+def test_ranking_costs_know_for_ever_and_never_guess():
+    assert cost(Seconds(12.0)) == 12.0
+    assert cost(UNLIMITED, 3.0) == FOREVER
+    assert cost(UNKNOWN, 3.0) == 3.0
+
+
+def test_scopes_nest_and_the_crew_is_as_long_as_its_longest_task():
+    ledger = ledger_of(crew(tool=Seconds(20.0)))
+
+    assert [scope.name for scope in ledger.walk()] == ["crew", "task", "agent", "llm call", "attempt", "tool call"]
+    assert ceiling(ledger, "attempt") == Seconds(600.0)
+    assert ceiling(ledger, "llm call") == Seconds(1801.5)
+    assert ceiling(ledger, "agent") == ceiling(ledger, "crew") == Seconds(5404.5)
+    assert ledger.longest_hang.startswith(
+        "the longest this crew can hang: 90 min (agent:Planner/llm silent: 3 executions"
+    )
+
+
+def test_one_tool_without_a_timeout_makes_everything_around_it_endless():
+    ledger = ledger_of(crew(tool=UNLIMITED))
+
+    assert ceiling(ledger, "crew") is UNLIMITED
+    assert ledger.longest_hang == "the longest this crew can hang: for ever (tool:lookup has no timeout)"
+
+
+def test_an_unknown_tool_makes_the_sum_unknown_and_the_sentence_careful():
+    ledger = ledger_of(crew(tool=UNKNOWN))
+
+    assert ceiling(ledger, "crew") is UNKNOWN
+    assert "at least 90 min" in ledger.longest_hang
+
+
+def test_an_inversion_needs_an_outer_limit_and_says_who_wrote_the_inner_one():
+    assert ledger_of(crew(tool=Seconds(20.0))).inversions == ()
+    defaults = ledger_of(crew(deadline=60.0, tool=Seconds(20.0))).inversions
+    both = ledger_of(crew(deadline=60.0, read=30.0, read_by=WRITTEN, tool=Seconds(90.0))).inversions
+
+    assert [(each.inner, each.both_written) for each in defaults] == [(MODEL, False)]
+    assert [(each.inner, each.both_written) for each in both] == [(MODEL, True), (TOOL, True)]
+    assert both[0].ceiling == Seconds(91.5)
+
+
+def test_max_execution_time_is_shown_and_bounds_nothing():
+    ledger = ledger_of(crew(deadline=60.0, tool=UNLIMITED))
+    agent = next(scope for scope in ledger.walk() if scope.name == "agent")
+
+    assert agent.ceiling is UNLIMITED
+    assert "does not interrupt" in agent.formula
+    assert "llm call agent:Planner/llm can last 1801.5 s, limit 60 s" in agent.inversion
+
+
+def test_the_platforms_own_limit_is_the_outermost_scope():
+    ledger = ledger_of(crew(tool=Seconds(20.0), outer=60.0))
+
+    assert ledger.roots[0].name == "outer"
+    assert "5404.5 s" in ledger.roots[0].inversion
+
+
+def test_floors_are_measured_and_blank_where_nothing_was():
+    spans = [Span(f"1.{n}", "llm.sdk@x", "llm.call", 0, took, Layer.LLM, MODEL) for n, took in enumerate((0.7, 0.5))]
+    ledger = ledger_of(crew(tool=Seconds(20.0), spans=spans))
+    shown = {scope.name: scope.floor for root in ledger.scopes for scope in walk(root)}
+
+    assert shown["llm call"] == "0.50 s"
+    assert shown["tool call"] == ""
+
+
+def walk(scope):
+    yield scope
+    for child in scope.children:
+        yield from walk(child)
+
+
+def test_the_wire_outranks_what_the_source_says():
+    line = Location("/project/tools.py", 57)
+    entry = ScanEntry(line, "requests", "requests.get", {"timeout": "unlimited"}, (TOOL,))
+    seen = Span(
+        "2.1",
+        "tool.isolated@x",
+        "http.request",
+        0,
+        1,
+        Layer.TOOL,
+        TOOL,
+        attrs={"client": "requests", "timeout": {"read": {"timeout": 10.0}}},
+    )
+
+    assert ledger_of(crew(scan=[entry])).tool(TOOL).timeout is UNLIMITED
+    assert ledger_of(crew(scan=[entry])).tool(TOOL).where == "tools.py:57"
+    assert ledger_of(crew(scan=[entry], spans=[seen])).tool(TOOL).timeout == Seconds(10.0)
+
+
+def test_a_socket_of_asyncio_says_nothing_about_the_limit():
+    seen = Span("2.1", "s", "net.exchange", 0, 1, Layer.TOOL, TOOL, attrs={"timeout": {"timeout": 0.0}})
+
+    assert ledger_of(crew(spans=[seen])).tool(TOOL).timeout is UNKNOWN
+
+
+def test_what_would_have_ended_a_tool_names_the_limit_that_does_not():
+    ending = ledger_of(crew(deadline=30.0, tool=UNLIMITED)).would_end_tool(TOOL)
+
+    assert ending.after is UNLIMITED
+    assert ending.text == (
+        "nothing would have ended it: no timeout is set, and the agent's max_execution_time=30 does not interrupt it"
+    )
+    within = ledger_of(crew(deadline=30.0, tool=Seconds(20.0))).would_end_tool(TOOL)
+    assert within.text == "its timeout of 20 s (crew.py:14) would have ended it"
+    unread = ledger_of(crew()).would_end_tool(TOOL)
+    assert (unread.after, unread.text) == (UNKNOWN, "what would have ended it could not be read")
+
+
+def test_what_would_have_ended_a_model_call_counts_every_attempt():
+    ending = ledger_of(crew()).would_end_llm(MODEL)
+
+    assert ending.after == Seconds(5404.5)
+    assert "the crew would have made 9: 90 min" in ending.text
+    assert ledger_of(crew(read=UNLIMITED)).would_end_llm(MODEL).after is UNLIMITED
+    assert ledger_of(crew(read=UNKNOWN)).would_end_llm(MODEL).after is UNKNOWN
+
+
+def test_a_target_that_did_not_load_has_an_empty_ledger():
+    ledger = ledger_of(Recording(Header()))
+
+    assert (ledger.scopes, ledger.longest_hang, ledger.terms(MODEL)) == ((), "", None)

@@ -1,0 +1,162 @@
+"""When a running step is ended before its deadline."""
+
+from __future__ import annotations
+
+import pytest
+
+from crewdoctor import patience
+from crewdoctor.model.layer import Layer
+from crewdoctor.model.plan import Step
+from crewdoctor.model.result import Status, StepResult
+from crewdoctor.patience import hung_tools, longest_wait
+from crewdoctor.supervisor.live import LiveStep
+from crewdoctor.wire.frames import to_line
+
+
+def Live(step, now, started=0.0, last_moved=0.0, spans=(), stacks=()):  # noqa: N802 - reads as the thing it makes
+    """What the supervisor's own LiveStep holds after these frames; with the moment of asking."""
+    live = LiveStep(step, 1, started, started)
+    for frame in (*spans, *stacks):
+        live.feed(to_line(frame))
+    live.last_moved = last_moved
+    return live, now
+
+
+def verdict(live, results):
+    return patience.verdict(live[0], results, live[1])
+
+
+def step(probe, subject="crew:c", **args):
+    return Step(f"{probe}@{subject}", probe, Layer.CREW, subject, "loaded", 60.0, args)
+
+
+def result(probe, subject, status=Status.OK, **facts):
+    return StepResult(step(probe, subject), status, 0.0, 1.0, facts=facts)
+
+
+def span(name, start, subject="", ident="1.1", parent=None):
+    return {"k": "open", "id": ident, "name": name, "start": start, "subject": subject, "parent": parent, "attrs": {}}
+
+
+def stack(at, waiting, of="1.1", **attrs):
+    return {"k": "stack", "at": at, "span": of, "waiting": waiting, "frames": [], "attrs": attrs}
+
+
+KICKOFF = step("crew.kickoff")
+HUNG = result("tool.isolated", "tool:a", Status.KILLED)
+
+
+def test_a_tool_that_hung_alone_ends_the_crew_at_its_first_recurrence():
+    calling = [span("tool.call", 10.0, "tool:a")]
+    live = Live(KICKOFF, 13.2, 0.0, 10.0, calling, [stack(12.0, "recv")])
+    assert "`a` hangs here as it did alone: 3.2 s" in verdict(live, [HUNG])
+
+
+@pytest.mark.parametrize(
+    ("now", "subject", "stacks", "results"),
+    [
+        (12.5, "tool:a", [stack(12.0, "recv")], [HUNG]),
+        (13.2, "tool:b", [stack(12.0, "recv")], [HUNG]),
+        (13.2, "tool:a", [], [HUNG]),
+        (13.2, "tool:a", [stack(12.0, "cpu")], [HUNG]),
+        (13.2, "tool:a", [stack(12.0, "process")], [HUNG]),
+        (13.2, "tool:a", [stack(12.0, "recv")], [result("tool.isolated", "tool:a", n1=[0.1], n4=[0.1])]),
+        (13.2, "tool:a", [stack(12.0, "recv")], [result("tool.isolated", "tool:a", Status.KILLED, n1=[0.2])]),
+        (13.2, "tool:a", [stack(12.0, "recv")], []),
+    ],
+    ids=["too early", "another tool", "not looked at", "computes", "child", "was well", "only under load", "unknown"],
+)
+def test_what_is_not_that_hang_goes_on(now, subject, stacks, results):
+    live = Live(KICKOFF, now, 0.0, 10.0, [span("tool.call", 10.0, subject)], stacks)
+    assert verdict(live, results) == ""
+
+
+def test_a_recurrence_is_seen_through_the_wire_beneath_the_call():
+    spans = [span("tool.call", 10.0, "tool:a"), span("http.request", 10.1, "", "1.2", "1.1")]
+    live = Live(KICKOFF, 14.0, 0.0, 10.0, spans, [stack(13.0, "cpu", of="9.9"), stack(12.0, "recv", of="1.2")])
+    assert verdict(live, [HUNG])
+
+
+def test_a_recurrence_nobody_could_look_at_is_one_after_six_seconds():
+    live = Live(KICKOFF, 16.1, 0.0, 10.0, [span("tool.call", 10.0, "tool:a")])
+    assert verdict(live, [HUNG])
+
+
+@pytest.mark.parametrize(
+    ("quiet", "facts", "ends"),
+    [
+        (19.0, {}, False),
+        (20.5, {}, True),
+        (20.5, {"cold": 2.0, "warm": [1.0, 1.5]}, True),
+        (20.5, {"cold": 8.0, "warm": [7.5]}, False),
+        (24.5, {"cold": 8.0, "warm": [7.5]}, True),
+    ],
+)
+def test_a_quiet_crew_is_ended_after_three_times_the_longest_wait_of_its_kind(quiet, facts, ends):
+    live = Live(KICKOFF, 30.0 + quiet, 0.0, 30.0, [span("llm.call", 30.0, "agent:x/llm")])
+    said = verdict(live, [result("llm.sdk", "agent:x/llm", **facts)])
+    assert bool(said) is ends
+    assert not ends or f"{quiet:.1f} s in llm.call of agent:x/llm" in said
+
+
+def test_the_longest_wait_is_that_of_the_kind_that_is_open():
+    slow_tool = result("tool.isolated", "tool:b", n1=[9.0])
+    waiting_for_llm = Live(KICKOFF, 21.0, 0.0, 0.0, [span("llm.call", 0.0, "agent:x/llm")])
+    waiting_for_tool = Live(KICKOFF, 21.0, 0.0, 0.0, [span("tool.call", 0.0, "tool:b")])
+    between = Live(KICKOFF, 21.0, 0.0, 0.0, [span("agent.execution", 0.0, "agent:x")])
+    results = [slow_tool, result("llm.sdk", "agent:x/llm", cold=1.0)]
+    assert verdict(waiting_for_llm, results)
+    assert verdict(waiting_for_tool, results) == ""
+    assert verdict(between, results) == ""
+
+
+def test_a_crew_whose_thread_computes_is_not_quiet():
+    live = Live(KICKOFF, 25.0, 0.0, 0.0, [span("tool.call", 0.0, "tool:b")], [stack(20.0, "cpu")])
+    assert verdict(live, []) == ""
+
+
+def test_a_crew_that_never_moved_is_counted_from_its_start():
+    assert verdict(Live(KICKOFF, 25.0, 10.0, 0.0), []) == ""
+    assert verdict(Live(KICKOFF, 31.0, 10.0, 0.0), []) == "nothing has moved for 21.0 s"
+
+
+ALONE = step("tool.isolated", "tool:a", patience=15.0)
+
+
+@pytest.mark.parametrize(
+    ("now", "stacks", "ends"),
+    [
+        (15.5, [stack(8.0, "recv")], False),
+        (16.5, [stack(8.0, "recv")], True),
+        (16.5, [], True),
+        (16.5, [stack(8.0, "cpu")], False),
+        (16.5, [stack(4.0, "recv", bytes_received=10), stack(8.0, "recv", bytes_received=10)], True),
+        (16.5, [stack(4.0, "recv", bytes_received=10), stack(8.0, "recv", bytes_received=90)], False),
+    ],
+    ids=["patient", "silent", "never looked at", "computes", "stalled in its body", "bytes arrive"],
+)
+def test_a_tool_alone_is_ended_when_it_has_been_silent_for_its_patience(now, stacks, ends):
+    live = Live(ALONE, now, 0.0, 9.0, [span("tool.call", 1.0, "tool:a")], stacks)
+    assert bool(verdict(live, [])) is ends
+
+
+def test_between_calls_and_in_other_probes_nobody_is_ended():
+    assert verdict(Live(ALONE, 99.0), []) == ""
+    assert verdict(Live(step("llm.sdk"), 99.0, 0.0, 0.0, [span("llm.call", 0.0)]), []) == ""
+
+
+def test_only_tools_that_never_answered_hung():
+    results = [
+        HUNG,
+        result("tool.isolated", "tool:b", Status.KILLED, n1=[1.0]),
+        result("tool.isolated", "tool:c", n1=[1.0]),
+        result("llm.sdk", "agent:x/llm", Status.KILLED),
+    ]
+    assert hung_tools(results) == {"tool:a"}
+
+
+def test_a_wait_of_the_subject_itself_outranks_those_of_others():
+    results = [result("tool.isolated", "tool:a", n1=[9.0]), result("tool.isolated", "tool:b", n1=[1.0], n4=[2.0])]
+    assert longest_wait(results, "tool", "tool:b") == 2.0
+    assert longest_wait(results, "tool", "tool:unseen") == 9.0
+    assert longest_wait(results, "llm") == 0.0
