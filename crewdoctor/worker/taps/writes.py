@@ -125,13 +125,17 @@ def _started(recorder: Recorder, executable: Any, *_rest: Any) -> None:
     stop(recorder, "start a process", _shown(executable))
 
 
+_BYTECODE = re.compile(r"\.pyc(\.\d+)?$")
+"""Of a module the tool imports, wherever PYTHONPYCACHEPREFIX puts it; importlib writes `name.pyc.NUMBER` and renames."""
+
+
 def _harmless(path: Any) -> bool:
-    """Temporary folders, devices, caches (bytecode of a module the tool imports), descriptors that are open already."""
+    """Temporary folders, devices, caches, bytecode, descriptors that are open already."""
     if isinstance(path, int) or path is None:
         return True
     real = os.path.realpath(os.fsdecode(path))
     roots = (os.path.realpath(tempfile.gettempdir()), "/dev", "/proc", os.path.realpath(Path.home() / ".cache"))
-    return "__pycache__" in real or any(real == root or real.startswith(root + os.sep) for root in roots)
+    return bool(_BYTECODE.search(real)) or any(real == root or real.startswith(root + os.sep) for root in roots)
 
 
 def _shown(path: Any) -> str:
