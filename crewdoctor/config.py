@@ -19,7 +19,9 @@ FORMATS = ("rich", "json")
 _OWN_VARIABLES = frozenset({"CREWDOCTOR_CI"})
 _UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*\Z")
-_INTERNAL = frozenset({"dry_run", "verbosity", "interactive", "target"})
+_INTERNAL = frozenset(
+    {"dry_run", "verbosity", "interactive", "target", "scope", "no_llm", "with_crew", "tool", "hosts", "model"}
+)
 """Options that belong to one run; a config file cannot set them."""
 
 
@@ -34,11 +36,17 @@ class Configured:
 
 
 def configure(
-    flags: Mapping[str, Any], *, environment: Mapping[str, str], folder: Path, known: Mapping[str, Any] | None = None
+    flags: Mapping[str, Any],
+    *,
+    environment: Mapping[str, str],
+    folder: Path,
+    known: Mapping[str, Any] | None = None,
+    defaults: Mapping[str, Any] | None = None,
 ) -> Configured:
     """Merge, strongest first: `flags` (None: not given), CREWDOCTOR_*, the nearest config file at or above `folder`.
 
-    `known` are run-time facts (target, interactive) that no one configures. Raises Refusal for anything malformed.
+    `known` are run-time facts (target, scope) that no one configures, `defaults` a command's own. Raises Refusal for
+    anything malformed.
     """
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
@@ -53,7 +61,7 @@ def configure(
             merged = name in {"inputs", "tool_arguments"} and name in values
             values[name] = {**values[name], **read} if merged else read
             origins[name] = origin_of(name)
-    return Configured(Options(**values, **(known or {})), origins, tuple(warnings))
+    return Configured(Options(**{**(defaults or {}), **values}, **(known or {})), origins, tuple(warnings))
 
 
 def seconds(text: str, origin: str) -> float:
@@ -132,14 +140,14 @@ def _toml(file: Path) -> Any:
 _ALIASES = {"allow_tool": "allow_tools", "tools": "tool_arguments"}
 
 
-def _names() -> set[str]:
-    return {each.name for each in fields(Options)} - _INTERNAL
+CONFIGURABLE = frozenset(each.name for each in fields(Options)) - _INTERNAL
+"""Options a file, a variable or a flag may set."""
 
 
 def _option_of(key: str) -> str | None:
     name = key.replace("-", "_")
     name = _ALIASES.get(name, name)
-    return name if name in _names() else None
+    return name if name in CONFIGURABLE else None
 
 
 def _spelled(name: str) -> str:
@@ -147,7 +155,7 @@ def _spelled(name: str) -> str:
 
 
 def _closest(key: str) -> str:
-    known = sorted(_spelled(name) for name in _names())
+    known = sorted(_spelled(name) for name in CONFIGURABLE)
     near = difflib.get_close_matches(key.replace("_", "-"), known, n=1)
     return f"; did you mean {near[0]}?" if near else f"; known are {', '.join(known)}"
 

@@ -35,6 +35,12 @@ class Project:
             "inputs": dict(options.inputs),
             "llm": options.llm,
             "include_content": options.include_content,
+            "kind": {"llm": "model", "net": "hosts"}.get(options.scope, "crew"),
+            "model": dict(options.model),
+            "hosts": list(options.hosts),
+            "announce": {"llm": "read which model is asked for", "net": "read which hosts are asked for"}.get(
+                options.scope, "load the crew"
+            ),
         }
 
 
@@ -55,6 +61,12 @@ def find_project(options: Options) -> Project:
         (folder for folder in path.parents if any((folder / mark).is_file() for mark in ROOT_MARKS)), path.parent
     )
     return Project(f"{path}:{name}" if name else str(path), root, _interpreter(options, root), dict(os.environ))
+
+
+def workplace(options: Options) -> Project:
+    """Where a command without a target works: this folder, and the interpreter a crew here would run in."""
+    root = Path.cwd()
+    return Project("", root, _interpreter(options, root), dict(os.environ))
 
 
 def _split(target: str) -> tuple[str, str]:

@@ -21,7 +21,10 @@ def analyse(
     verbose: flags.Verbose = 0,
     quiet: flags.Quiet = False,
 ) -> None:
-    """Report a recording again, with the options it was made with unless they are given anew."""
+    """Report a recording again.
+
+    With the options it was made with, unless they are given anew.
+    """
     from dataclasses import replace
 
     from crewdoctor import pipeline

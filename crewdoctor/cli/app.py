@@ -11,11 +11,17 @@ import typer
 
 from crewdoctor import __version__
 from crewdoctor.cli.analyse import analyse
+from crewdoctor.cli.config_show import config
 from crewdoctor.cli.demo import demo
 from crewdoctor.cli.diagnose import diagnose
 from crewdoctor.cli.endpoint import endpoint
 from crewdoctor.cli.explain import explain
+from crewdoctor.cli.preflight import preflight
+from crewdoctor.cli.probe_llm import probe_llm
+from crewdoctor.cli.probe_net import probe_net
+from crewdoctor.cli.probe_tool import probe_tool
 from crewdoctor.cli.rules import rules
+from crewdoctor.cli.settings import settings
 from crewdoctor.model.refusal import USAGE, Refusal
 
 SIGINT, SIGPIPE = 130, 141
@@ -31,8 +37,12 @@ app = typer.Typer(
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _command in (diagnose, analyse, explain, rules, endpoint, demo):
+for _command in (
+    *(diagnose, preflight, settings, probe_llm, probe_net, probe_tool),
+    *(analyse, explain, rules, endpoint, demo),
+):
     app.command()(_command)
+app.add_typer(config, name="config")
 
 _UsageTrouble: type[Exception] = next(
     kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException" and issubclass(kind, Exception)

@@ -8,7 +8,10 @@ import typer
 
 
 def explain(code: Annotated[str, typer.Argument(help="CD301, or tool_without_timeout.", show_default=False)]) -> None:
-    """Explain a finding: what is compared, why it matters, how to fix it."""
+    """Explain a finding.
+
+    What is compared, why it matters, how to fix it.
+    """
     from crewdoctor import rulebook
     from crewdoctor.model.refusal import Refusal
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -41,25 +41,44 @@ def inputs(text: str | None, file: Path | None) -> str | None:
         raise Refusal(f"--inputs-file {file}: cannot be read: {reason}") from None
 
 
-def options(target: str, given: Mapping[str, Any], verbosity: int) -> Configured:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One command: its target, its scope and what only it knows."""
+
+    target: str = ""
+    scope: str = "diagnose"
+    known: Mapping[str, Any] = field(default_factory=dict)
+    """Options no file or variable sets: `tool`, `hosts`, `model`, `no_llm`, `with_crew`."""
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+
+
+def options(asked: Asked, given: Mapping[str, Any], verbosity: int) -> Configured:
     """Merge everything there is; the config file is looked for from the target's folder upwards. Raises Refusal."""
+    target = asked.target
     path = Path(target.rpartition(":")[0] or target) if not Path(target).exists() else Path(target)
     folder = path if path.is_dir() else path.parent
-    known = {"target": target, "verbosity": verbosity, "interactive": sys.stdout.isatty() and sys.stderr.isatty()}
-    return configure(given, environment=os.environ, folder=folder.absolute(), known=known)
+    known = {
+        "target": target,
+        "scope": asked.scope,
+        "verbosity": verbosity,
+        "interactive": sys.stdout.isatty() and sys.stderr.isatty(),
+        **asked.known,
+    }
+    return configure(
+        given, environment=os.environ, folder=folder.absolute(), known=known, defaults=dict(asked.defaults)
+    )
 
 
-def diagnose(target: str, given: Mapping[str, Any], recording: Path | None, told: Telling) -> int:
-    """Diagnose, tell, and return the exit code. Raises Refusal."""
+def diagnose(asked: Asked, given: Mapping[str, Any], recording: Path | None, told: Telling) -> int:
+    """Diagnose what the command asks for, tell, and return the exit code. Raises Refusal."""
     from crewdoctor import pipeline
-    from crewdoctor.target import find_project
 
     learn_environment(os.environ)
     chosen = outputs.outlets(told.formats, told.files)
     outputs.color_of(told.color)
-    configured = options(target, given, told.verbosity)
+    configured = options(asked, given, told.verbosity)
     merged = configured.options
-    find_project(merged)
+    pipeline.project_of(merged)
     file = recording_file(recording)
     screen = Screen(sys.stderr, quiet=told.verbosity < 0, color=outputs.colored(sys.stderr, told.color))
     for warning in configured.warnings:

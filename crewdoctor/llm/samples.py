@@ -83,6 +83,16 @@ class Sampling:
         if not seen.hung:  # what was left going shall be seen going
             model.close()
 
+    def once(self) -> None:
+        """One call as the user's own program makes it: own timeout, own retries; the attempts are counted."""
+        bench, model = self.bench, self.model
+        bench.fact("timeout", encode(model.timeout))
+        bench.fact("max_retries", model.max_retries)
+        self._call(model.client(), "configured", bench.remaining() - 1.0)
+        bench.fact("attempts", model.requests)
+        if not self.seen.hung:
+            model.close()
+
     def _retries_take(self) -> float:
         """Seconds the user's timeout and retries take on a silent server; openai's backoff is 0.5 s doubling to 8."""
         timeout = self.model.timeout
@@ -136,11 +146,11 @@ class Sampling:
         seen = self.seen
         seen.status = answer.status if answer.status is not None else seen.status
         seen.answered = seen.answered or ok
-        if ok and kind == "cold":
+        if ok and (kind == "cold" or (kind == "configured" and seen.cold is None and not answer.first_token)):
             seen.cold = took
         elif ok and kind == "warm":
             seen.warm.append(took)
-        elif ok and kind in {"streamed", "full"} and answer.first_token is not None:
+        elif ok and kind in {"streamed", "full", "configured"} and answer.first_token is not None:
             seen.first_token.append(answer.first_token)
             seen.gaps_max.append(answer.gaps_max)
             seen.total.append(answer.total)

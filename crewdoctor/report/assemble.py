@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
-from crewdoctor import timeline
+from crewdoctor import timeline, wording
 from crewdoctor.model.finding import Finding, Severity
 from crewdoctor.model.inventory import Unexamined
 from crewdoctor.model.recording import Recording
@@ -15,6 +15,7 @@ from crewdoctor.model.result import Status
 from crewdoctor.model.rule import RuleOutcome, RuleStatus
 from crewdoctor.report.exit_code import examined, exit_code, flat, missing_inputs
 from crewdoctor.report.questions import questions
+from crewdoctor.timeline.model_calls import model_calls
 from crewdoctor.wire.codec import WireError, decode
 
 FORMAT = "crewdoctor.report/1"
@@ -49,14 +50,17 @@ def assemble(
         target=inventory.target if inventory else recording.header.options.target,
         crew=inventory.crew if inventory else "",
         verdict=_verdict(recording, accused),
+        scope=recording.header.options.scope,
         exit_code=exit_code(recording, accused),
         seconds=recording.end,
         findings=accused,
         notes=tuple(each for each in shown if each.severity is Severity.INFO),
         questions=questions(recording, accused),
+        model_calls=model_calls(recording),
         ladder=_ladder(recording, crew.rung),
         waterfall=crew.bars,
         shares=crew.shares,
+        settings=inventory.settings if inventory else (),
         ledger=ledger.scopes if ledger else (),
         longest_hang=ledger.longest_hang if ledger else "",
         unexamined=_unexamined(recording, outcomes),
@@ -107,10 +111,14 @@ def _calm(recording: Recording) -> str:
     if recording.interrupted:
         return "no mismatch found in what was examined before it was cut short"
     cut = sum(result.status in {Status.KILLED, Status.CRASHED, Status.FAILED} for result in recording.results)
+    answered = [call for call in model_calls(recording) if not call.failure and call.phases]
+    if recording.header.options.scope == "llm" and answered:
+        told = [f"{phase.name} after {wording.seconds(phase.at)}" for phase in answered[0].phases[-2:]]
+        return f"the model {answered[0].model} answers: {', '.join(told)}"
     parts = ["no mismatch found"]
     if cut:
         parts.append(f"{_count(cut, 'question')} stayed open")
-    if recording.simulated:
+    if recording.simulated and recording.header.options.scope != "preflight":
         parts.append("the model was SIMULATED, so the provider itself was not examined")
     return "; ".join(parts)
 

@@ -63,10 +63,11 @@ def enter(place: Place) -> dict[str, int]:
     wanted += [place.root / "src", place.root, place.file.parent]
     paths = list(dict.fromkeys(str(folder) for folder in wanted if folder.is_dir()))
     sys.path[:] = paths + [each for each in sys.path if each not in (*paths, "")]
-    return _load_environment(place.root / ".env")
+    return load_environment(place.root / ".env")
 
 
-def _load_environment(file: Path) -> dict[str, int]:
+def load_environment(file: Path) -> dict[str, int]:
+    """Load a `.env` as crewai does, over what is set already; the variables it sets, with their lines."""
     if not file.is_file():
         return {}
     try:
