@@ -7,13 +7,18 @@ from typing import Annotated, Optional
 
 import typer
 
+from crewdoctor.report import formats
+
+*_MOST, _LAST = formats.formats()
+_FORMATS = f"{', '.join(_MOST)} or {_LAST}"
+
 Formats = Annotated[
     Optional[list[str]],  # noqa: UP045 - Typer reads it at run time, on Python 3.10 too
-    typer.Option("--format", help="rich or json; repeatable. Default: rich."),
+    typer.Option("--format", help=f"{_FORMATS}; repeatable. Default: {formats.DEFAULT}."),
 ]
 Outputs = Annotated[
     Optional[list[Path]],  # noqa: UP045 - as above
-    typer.Option("--output", "-o", help="Write a format to FILE instead of stdout; repeatable. FILE.json means json."),
+    typer.Option("--output", "-o", help="Write a format to FILE instead of stdout; repeatable. FILE.json is json."),
 ]
 FailOn = Annotated[
     Optional[str],  # noqa: UP045 - as above

@@ -17,7 +17,7 @@ from crewdoctor.report.exit_code import examined, exit_code, flat, missing_input
 from crewdoctor.report.questions import questions
 from crewdoctor.wire.codec import WireError, decode
 
-FORMAT = "crewdoctor.report/1"
+SCHEMA = "crewdoctor.report/1"
 
 
 class ShownLedger(Protocol):
@@ -43,7 +43,7 @@ def assemble(
     crew = timeline.timeline(recording)
     inventory = recording.inventory
     return Report(
-        format=FORMAT,
+        format=SCHEMA,
         crewdoctor=recording.header.crewdoctor,
         started=recording.header.started,
         target=inventory.target if inventory else recording.header.options.target,

@@ -12,6 +12,7 @@ from crewdoctor.model.report import Report
 from crewdoctor.report.screen import findings, frame, layers, ledger, timing
 from crewdoctor.report.screen.line import Line
 
+FORMAT = "rich"
 WIDTH = 80
 _NARROWEST = 40
 _ASCII = str.maketrans(
