@@ -48,7 +48,7 @@ def assemble(
         started=recording.header.started,
         target=inventory.target if inventory else recording.header.options.target,
         crew=inventory.crew if inventory else "",
-        verdict=_verdict(recording, accused),
+        verdict=_verdict(recording, accused, sum(len(each.ignored) for each in outcomes)),
         exit_code=exit_code(recording, accused),
         seconds=recording.end,
         findings=accused,
@@ -81,7 +81,7 @@ def _labelled(finding: Finding, simulated: frozenset[str]) -> Finding:
     return replace(finding, explained=explained, attrs=attrs)
 
 
-def _verdict(recording: Recording, findings: Sequence[Finding]) -> str:
+def _verdict(recording: Recording, findings: Sequence[Finding], ignored: int) -> str:
     first = findings[0] if findings else None
     missing = missing_inputs(recording)
     if missing:
@@ -93,7 +93,7 @@ def _verdict(recording: Recording, findings: Sequence[Finding]) -> str:
     if not examined(recording):
         return "the target could not be diagnosed: no layer above settings ran"
     if first is None:
-        return _calm(recording)
+        return _calm(recording, ignored)
     held = flat(findings)
     errors = sum(each.severity is Severity.ERROR for each in held)
     counts = [_count(errors, "error"), _count(len(held) - errors, "warning")]
@@ -102,12 +102,14 @@ def _verdict(recording: Recording, findings: Sequence[Finding]) -> str:
     return f"{told}; {cause} {first.code} {first.slug} on {first.subject}"
 
 
-def _calm(recording: Recording) -> str:
+def _calm(recording: Recording, ignored: int) -> str:
     """No mismatch; and what keeps that from meaning that all is fine."""
     if recording.interrupted:
         return "no mismatch found in what was examined before it was cut short"
     cut = sum(result.status in {Status.KILLED, Status.CRASHED, Status.FAILED} for result in recording.results)
-    parts = ["no mismatch found"]
+    parts = [
+        f"no mismatch found but {_count(ignored, 'finding')} ignored in source" if ignored else "no mismatch found"
+    ]
     if cut:
         parts.append(f"{_count(cut, 'question')} stayed open")
     if recording.simulated:
