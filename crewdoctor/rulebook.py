@@ -96,11 +96,11 @@ def _one(rule: Rule, evidence: Evidence) -> tuple[list[Finding], RuleOutcome]:
     kept: list[Finding] = []
     ignored: list[Ignored] = []
     for finding in found:
-        reason = _ignored_in_source(finding)
-        if reason is None or finding.location is None:
+        excuse = _ignored_in_source(finding)
+        if excuse is None or finding.location is None:
             kept.append(finding)
         else:
-            ignored.append(Ignored(finding.subject, finding.message, finding.location, reason))
+            ignored.append(Ignored(finding.subject, finding.message, finding.location, excuse))
     if ignored and not kept:
         told = "ignored in source, on the line itself"
         return [], RuleOutcome(rule.code, rule.slug, RuleStatus.IGNORED, told, ignored=tuple(ignored))
