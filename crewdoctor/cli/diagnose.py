@@ -8,6 +8,7 @@ from typing import Annotated, Any, Optional
 import typer
 
 from crewdoctor.cli import flags
+from crewdoctor.cli.completing import one_of
 
 Text = Optional[str]  # noqa: UP045 - Typer reads it at run time, on Python 3.10 too
 
@@ -19,7 +20,14 @@ def diagnose(
         Optional[Path],  # noqa: UP045 - as above
         typer.Option("--inputs-file", help="A file that holds them."),
     ] = None,
-    llm: Annotated[Text, typer.Option("--llm", help="own, embedded (no key, no tokens) or auto.")] = None,
+    llm: Annotated[
+        Text,
+        typer.Option(
+            "--llm",
+            help="own, embedded (no key, no tokens) or auto.",
+            autocompletion=one_of("own", "embedded", "auto"),
+        ),
+    ] = None,
     deadline: flags.Deadline = None,
     fail_on: flags.FailOn = None,
     select: flags.Select = None,
