@@ -18,5 +18,6 @@ def rule(incomplete: str) -> list[tuple[str, str]]:
     """Complete the code of a rule; the shell shows its name beside it where it can."""
     from crewdoctor import rulebook
 
-    known = (name.partition("_") for name in rulebook.names())
-    return [(code.upper(), slug) for code, _, slug in known if code.upper().startswith(incomplete.upper())]
+    parts = (name.partition("_") for name in rulebook.names())
+    known = [(code if incomplete.islower() else code.upper(), slug) for code, _, slug in parts]
+    return [each for each in known if each[0].startswith(incomplete)]

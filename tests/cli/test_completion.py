@@ -49,7 +49,7 @@ def offered(line):
         ("crewdoctor diagnose --fail-on ", ["error", "warning", "never"]),
         ("crewdoctor analyse --format m", ["markdown"]),
         ("crewdoctor diagnose --llm e", ["embedded"]),
-        ("crewdoctor explain cd301", ["CD301"]),
+        ("crewdoctor explain cd301", ["cd301"]),
         ("crewdoctor diagnose --select CD304", ["CD304"]),
     ],
 )
