@@ -15,7 +15,6 @@ from crewdoctor.model.options import Options
 from crewdoctor.model.refusal import Refusal
 
 PREFIX = "CREWDOCTOR_"
-FORMATS = ("rich", "json")
 _OWN_VARIABLES = frozenset({"CREWDOCTOR_CI"})
 _UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*\Z")

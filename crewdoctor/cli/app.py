@@ -33,7 +33,6 @@ app = typer.Typer(
     help="The timeout diagnostic for CrewAI: which layer hangs, which setting is mismatched, and the fix.",
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    add_completion=False,
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Optional
 import typer
 
 from crewdoctor.cli import flags
+from crewdoctor.cli.completing import one_of
 
 Text = Optional[str]  # noqa: UP045 - Typer reads it at run time, on Python 3.10 too
 
@@ -15,7 +16,14 @@ def diagnose(
     target: flags.Target = "",
     inputs: flags.Inputs = None,
     inputs_file: flags.InputsFile = None,
-    llm: Annotated[Text, typer.Option("--llm", help="own, embedded (no key, no tokens) or auto.")] = None,
+    llm: Annotated[
+        Text,
+        typer.Option(
+            "--llm",
+            help="own, embedded (no key, no tokens) or auto.",
+            autocompletion=one_of("own", "embedded", "auto"),
+        ),
+    ] = None,
     deadline: flags.Deadline = None,
     fail_on: flags.FailOn = None,
     select: flags.Select = None,

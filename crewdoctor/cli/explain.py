@@ -6,8 +6,15 @@ from typing import Annotated
 
 import typer
 
+from crewdoctor.cli.completing import rule
 
-def explain(code: Annotated[str, typer.Argument(help="CD301, or tool_without_timeout.", show_default=False)]) -> None:
+
+def explain(
+    code: Annotated[
+        str,
+        typer.Argument(help="CD301, or tool_without_timeout.", show_default=False, autocompletion=rule),
+    ],
+) -> None:
     """Explain a finding.
 
     What is compared, why it matters, how to fix it.

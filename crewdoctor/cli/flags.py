@@ -7,27 +7,48 @@ from typing import Annotated, Optional
 
 import typer
 
+from crewdoctor.cli.completing import one_of, rule
+from crewdoctor.report import formats
+
+*_MOST, _LAST = formats.formats()
+_FORMATS = f"{', '.join(_MOST)} or {_LAST}"
+
 Formats = Annotated[
     Optional[list[str]],  # noqa: UP045 - Typer reads it at run time, on Python 3.10 too
-    typer.Option("--format", help="rich or json; repeatable. Default: rich."),
+    typer.Option(
+        "--format",
+        help=f"{_FORMATS}; repeatable. Default: {formats.DEFAULT}.",
+        autocompletion=one_of(*formats.formats()),
+    ),
 ]
 Outputs = Annotated[
     Optional[list[Path]],  # noqa: UP045 - as above
-    typer.Option("--output", "-o", help="Write a format to FILE instead of stdout; repeatable. FILE.json means json."),
+    typer.Option("--output", "-o", help="Write a format to FILE instead of stdout; repeatable. FILE.json is json."),
 ]
 FailOn = Annotated[
     Optional[str],  # noqa: UP045 - as above
-    typer.Option("--fail-on", help="Exit 1 from this severity on: error, warning or never. Default: error."),
+    typer.Option(
+        "--fail-on",
+        help="Exit 1 from this severity on: error, warning or never. Default: error.",
+        autocompletion=one_of("error", "warning", "never"),
+    ),
 ]
 Select = Annotated[
     Optional[list[str]],  # noqa: UP045 - as above
-    typer.Option("--select", help="Only these rules: CD301, or CD3 for the family; repeatable, or with commas."),
+    typer.Option(
+        "--select",
+        help="Only these rules: CD301, or CD3 for the family; repeatable, or with commas.",
+        autocompletion=rule,
+    ),
 ]
 Ignore = Annotated[
     Optional[list[str]],  # noqa: UP045 - as above
-    typer.Option("--ignore", help="Not these rules."),
+    typer.Option("--ignore", help="Not these rules.", autocompletion=rule),
 ]
-Color = Annotated[str, typer.Option("--color", help="auto, always or never.")]
+Color = Annotated[
+    str,
+    typer.Option("--color", help="auto, always or never.", autocompletion=one_of("auto", "always", "never")),
+]
 Verbose = Annotated[
     int, typer.Option("--verbose", "-v", count=True, help="Show every line; twice: where options come from.")
 ]

@@ -18,7 +18,7 @@ from crewdoctor.report.questions import questions
 from crewdoctor.timeline.model_calls import model_calls
 from crewdoctor.wire.codec import WireError, decode
 
-FORMAT = "crewdoctor.report/1"
+SCHEMA = "crewdoctor.report/1"
 
 
 class ShownLedger(Protocol):
@@ -44,12 +44,12 @@ def assemble(
     crew = timeline.timeline(recording)
     inventory = recording.inventory
     return Report(
-        format=FORMAT,
+        format=SCHEMA,
         crewdoctor=recording.header.crewdoctor,
         started=recording.header.started,
         target=inventory.target if inventory else recording.header.options.target,
         crew=inventory.crew if inventory else "",
-        verdict=_verdict(recording, accused),
+        verdict=_verdict(recording, accused, sum(len(each.ignored) for each in outcomes)),
         scope=recording.header.options.scope,
         exit_code=exit_code(recording, accused),
         seconds=recording.end,
@@ -85,7 +85,7 @@ def _labelled(finding: Finding, simulated: frozenset[str]) -> Finding:
     return replace(finding, explained=explained, attrs=attrs)
 
 
-def _verdict(recording: Recording, findings: Sequence[Finding]) -> str:
+def _verdict(recording: Recording, findings: Sequence[Finding], ignored: int) -> str:
     first = findings[0] if findings else None
     missing = missing_inputs(recording)
     if missing:
@@ -97,7 +97,7 @@ def _verdict(recording: Recording, findings: Sequence[Finding]) -> str:
     if not examined(recording):
         return "the target could not be diagnosed: no layer above settings ran"
     if first is None:
-        return _calm(recording)
+        return _calm(recording, ignored)
     held = flat(findings)
     errors = sum(each.severity is Severity.ERROR for each in held)
     counts = [_count(errors, "error"), _count(len(held) - errors, "warning")]
@@ -106,7 +106,7 @@ def _verdict(recording: Recording, findings: Sequence[Finding]) -> str:
     return f"{told}; {cause} {first.code} {first.slug} on {first.subject}"
 
 
-def _calm(recording: Recording) -> str:
+def _calm(recording: Recording, ignored: int) -> str:
     """No mismatch; and what keeps that from meaning that all is fine."""
     if recording.interrupted:
         return "no mismatch found in what was examined before it was cut short"
@@ -115,7 +115,9 @@ def _calm(recording: Recording) -> str:
     if recording.header.options.scope == "llm" and answered:
         told = [f"{phase.name} after {wording.seconds(phase.at)}" for phase in answered[0].phases[-2:]]
         return f"the model {answered[0].model} answers: {', '.join(told)}"
-    parts = ["no mismatch found"]
+    parts = [
+        f"no mismatch found but {_count(ignored, 'finding')} ignored in source" if ignored else "no mismatch found"
+    ]
     if cut:
         parts.append(f"{_count(cut, 'question')} stayed open")
     if recording.simulated and recording.header.options.scope != "preflight":

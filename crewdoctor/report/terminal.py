@@ -12,6 +12,7 @@ from crewdoctor.model.report import Report
 from crewdoctor.report.screen import findings, frame, layers, ledger, model_calls, settings, timing
 from crewdoctor.report.screen.line import Line
 
+FORMAT = "rich"
 WIDTH = 80
 _NARROWEST = 40
 _ASCII = str.maketrans(
@@ -79,6 +80,7 @@ def _lines(report: Report, width: int, verbosity: int) -> Iterator[Line]:
         yield from timing.waterfall(report, width, every=every)
         yield from ledger.lines(report.ledger, report.simulated)
     yield from frame.notes(report)
+    yield from frame.ignored(report)
     yield from frame.unexamined(report, every=every)
     yield from frame.foot(report)
 
