@@ -147,7 +147,9 @@ def _received(inner: Span | None, last: Stack | None) -> int | None:
 
 
 def _moving(looks: list[Stack]) -> bool:
-    if not looks[1:]:
+    """Whether bytes came between the last two looks at the same thing: a thread that waits for it counts none."""
+    same = [each for each in looks if (each.span, each.thread) == (looks[-1].span, looks[-1].thread)]
+    if not same[1:]:
         return False
-    before, after = (stack.attrs.get("bytes_received") for stack in looks[-2:])
+    before, after = (stack.attrs.get("bytes_received") for stack in same[-2:])
     return isinstance(before, int) and isinstance(after, int) and after > before

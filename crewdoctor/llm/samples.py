@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from crewdoctor.llm.raw import Answer, RawModel
+from crewdoctor.llm.raw import Answer, NoCompletionError, RawModel
 from crewdoctor.llm.waiting import within
 from crewdoctor.model.layer import Layer
 from crewdoctor.model.probe import Bench
@@ -103,7 +103,8 @@ class Sampling:
 
     def _call(self, interface: Any, kind: str, seconds: float) -> None:
         model, seen, answer = self.model, self.seen, Answer()
-        stream = model.stream if kind == "configured" else kind in {"streamed", "full"}
+        # A model the crew streams is never asked otherwise: only then is a stream that stands still a hang of its own.
+        stream = model.stream or kind in {"streamed", "full"}
         limit = model.max_tokens if kind == "full" else SHORT_ANSWER
         seen.calls += 1
         attrs: dict[str, Any] = {
@@ -128,7 +129,7 @@ class Sampling:
                 span.fail(Failure(FailureKind.DEADLINE, f"no answer within {seconds:.1f} s"))
                 seen.hung = True
             elif ended.error is not None:
-                span.fail(self.bench.classify(ended.error))
+                span.fail(self._failure(ended.error))
                 seen.failed = True
             span.note(
                 attempts=model.requests - before,
@@ -141,6 +142,11 @@ class Sampling:
                 ratelimit={name: value for name, value in answer.headers.items() if name.startswith("x-ratelimit-")},
             )
         self._add(kind, answer, took, ok=ended is not None and ended.error is None)
+
+    def _failure(self, error: BaseException) -> Failure:
+        if isinstance(error, NoCompletionError):
+            return Failure(FailureKind.PROTOCOL, str(error), type(error).__qualname__)
+        return self.bench.classify(error)
 
     def _add(self, kind: str, answer: Answer, took: float, *, ok: bool) -> None:
         seen = self.seen

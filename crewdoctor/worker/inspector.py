@@ -103,6 +103,8 @@ def _models(
     for subject, slot in parts.slots.items():
         entry, held = providers.describe(slot.live, subject, sources)
         likeness = repr((replace(entry, subject="", users=()), [(each.name, each.value) for each in held]))
+        # Two keys are two models: one may be refused. It is compared here and goes nowhere.
+        likeness += str(getattr(slot.live, "api_key", None) or "")
         if not entry.known:
             likeness = f"foreign {id(slot.live)}"
         if likeness in known:
@@ -118,8 +120,16 @@ def _models(
                 unexamined.append(Unexamined(subject, text))
         models[subject] = known[likeness]
     llms = list(entries.values())
+    written = {each.subject: each.provenance.location for each in settings if each.name == "base_url"}
     hosts = [
-        endpoint(str(each.attrs["base_url"]), "llm", used_by=each.users, clients=("httpx",), source="llm base_url")
+        endpoint(
+            str(each.attrs["base_url"]),
+            "llm",
+            used_by=each.users,
+            clients=("httpx",),
+            source="llm base_url",
+            location=written.get(each.subject),
+        )
         for each in llms
         if each.known
     ]

@@ -21,6 +21,8 @@ SCENARIOS = {
     "cd110_quiet": "cidr_honoured",
     "cd111_fires": "proxy_dead",
     "cd111_quiet": "proxy_works",
+    "cd122_fires": "tls_to_a_plain_port",
+    "cd122_quiet": "tls_speaks",
 }
 
 for name in sys.argv[1:] or SCENARIOS:

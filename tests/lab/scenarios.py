@@ -201,3 +201,14 @@ def proxy_slow():
     proxy = keep(Proxy(delay=2.6))
     port = keep(service(SERVICE)).server_port
     return Scene([endpoint(SERVICE, port, "https", ["urllib"])], {"HTTPS_PROXY": proxy.url})
+
+
+def tls_to_a_plain_port():
+    """An https:// URL before a server that speaks HTTP."""
+    return Scene([endpoint(SERVICE, keep(service(SERVICE)).server_port, "https")])
+
+
+def tls_speaks():
+    """The port speaks TLS, with a certificate the client knows."""
+    server = keep(SlowTls(SERVICE, pause=0))
+    return Scene([endpoint(SERVICE, server.port, "https")], {"SSL_CERT_FILE": server.authority})
