@@ -46,6 +46,8 @@ class Project:
 
 def find_project(options: Options) -> Project:
     """Resolve the target. Raises Refusal when it names nothing that exists."""
+    if not options.target:
+        raise Refusal("no target; give the file that defines the crew, e.g. `crewdoctor diagnose crew.py`", USAGE)
     text, name = _split(options.target)
     path = Path(text).expanduser()
     if not path.exists():

@@ -12,9 +12,9 @@ from typing import Any
 from crewdoctor.cli import outputs
 from crewdoctor.cli.progress import Screen
 from crewdoctor.cli.recording_file import recording_file
-from crewdoctor.config import Configured, configure
+from crewdoctor.config import Configured, configure, table
 from crewdoctor.model.options import Options
-from crewdoctor.model.refusal import Refusal
+from crewdoctor.model.refusal import USAGE, Refusal
 from crewdoctor.wire.redact import learn_environment
 
 
@@ -28,14 +28,14 @@ class Telling:
     verbosity: int = 0
 
 
-def inputs(text: str | None, file: Path | None) -> str | None:
-    """The crew's inputs as JSON text. Raises Refusal when both are given or the file cannot be read."""
+def inputs(text: str | None, file: Path | None) -> str | dict[str, Any] | None:
+    """The crew's inputs. Raises Refusal when both are given or the file cannot be read."""
     if file is None:
         return text
     if text is not None:
         raise Refusal("--inputs and --inputs-file: give one of them")
     try:
-        return file.read_text(encoding="utf-8")
+        return table(file.read_text(encoding="utf-8"), f"--inputs-file {file}")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise Refusal(f"--inputs-file {file}: cannot be read: {reason}") from None
@@ -91,6 +91,8 @@ def diagnose(asked: Asked, given: Mapping[str, Any], recording: Path | None, tol
     screen.say(f"recording: {file}")
     with screen:
         report = pipeline.diagnose(merged, recording_path=file, progress=screen.show, announce=screen.announce)
+        if report.exit_code == USAGE and report.crew:  # it loaded, so no line of progress has said what is missing
+            screen.say(f"{report.verdict}; give them with --inputs or --inputs-file")
     outputs.write(report, chosen, color=told.color, verbosity=told.verbosity)
     return report.exit_code
 

@@ -91,7 +91,7 @@ def _verdict(recording: Recording, findings: Sequence[Finding], ignored: int) ->
     if missing:
         return f"the crew asks for inputs nobody gave: {', '.join(missing)}"
     if recording.inventory is None:
-        return "the target could not be diagnosed: it did not load"
+        return f"the target could not be diagnosed: {_not_loaded(recording)}"
     if recording.header.options.dry_run:
         return "planned only: nothing of the crew was run"
     if not examined(recording):
@@ -104,6 +104,15 @@ def _verdict(recording: Recording, findings: Sequence[Finding], ignored: int) ->
     told = " and ".join(count for count in counts if count)
     cause = "the first cause is" if len(held) > 1 else "it is"
     return f"{told}; {cause} {first.code} {first.slug} on {first.subject}"
+
+
+def _not_loaded(recording: Recording) -> str:
+    """A run that was ended before the target had loaded says nothing about the target."""
+    if not recording.interrupted or any(result.facts.get("load_failure") for result in recording.results):
+        return "it did not load"
+    if recording.interrupted == "truncated":
+        return "the recording ends before it had loaded"
+    return f"{recording.interrupted} came before it had loaded"
 
 
 def _calm(recording: Recording, ignored: int) -> str:

@@ -387,7 +387,8 @@ class Supervisor:
         words = f"the {worker.kind} worker {how}{worker.ended()}"
         worker.close()
         if not worker.ready and worker.kind != "loaded":
-            worker.failure = f"{words} while it started ({self._pythons[worker.kind]})"
+            way_out = "; name the Python that runs the crew with --python" if worker.kind == "crew" else ""
+            worker.failure = f"{words} while it started ({self._pythons[worker.kind]}){way_out}"
         for running in self._running.values():
             if running.worker is worker:
                 running.lost = words
