@@ -26,6 +26,8 @@ class Bound(Enum):
 UNLIMITED = Bound.UNLIMITED
 UNKNOWN = Bound.UNKNOWN
 Timeout = Seconds | Bound
+DROPPED = "dropped."
+"""Before the name of a setting somebody wrote and the built object does not hold: `dropped.timeout`."""
 
 
 @dataclass(frozen=True, slots=True)
