@@ -28,6 +28,8 @@ UNKNOWN = Bound.UNKNOWN
 Timeout = Seconds | Bound
 DROPPED = "dropped."
 """Before the name of a setting somebody wrote and the built object does not hold: `dropped.timeout`."""
+REFUSED = "refused."
+"""Before the name of a setting somebody wrote and the SDK's call does not take: `refused.request_timeout`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ def dropped(thing: Any, keywords: Mapping[str, Any]) -> dict[str, SettingValue]:
         return {}
     known = {*fields, *(alias for field in fields.values() for alias in _aliases(field))}
     lost = [name for name in keywords if name not in known and not hasattr(thing, name)]
-    return {name: _shown(keywords[name]) for name in lost if not _read_elsewhere(kind, name)}
+    return {name: plain(keywords[name]) for name in lost if not _read_elsewhere(kind, name)}
 
 
 def _keeps_more(kind: Any) -> bool:
@@ -74,7 +74,8 @@ def _spends_keywords(code: Any) -> bool:
     return len(loads) > 1
 
 
-def _shown(value: Any) -> SettingValue:
+def plain(value: Any) -> SettingValue:
+    """A number or a short word as it is; of anything else the kind alone, for it may be a secret or an object."""
     if value is None or isinstance(value, (bool, int, float)):
         return value
     return value if isinstance(value, str) and len(value) <= _LONGEST else f"a {type(value).__name__}"

@@ -3,6 +3,7 @@
 from recordings import AGENT, CREW, CREW_LINE, LLM, TOOL, TOOL_LINE, Scene, default, scan_entry, setting, written
 
 from crewdoctor.model.setting import UNLIMITED, Location, Seconds, Setting
+from crewdoctor.model.span import FailureKind
 
 TOOL_BUILT = Location("crew.py", 12, "", "search = Search(timeout=15)")
 
@@ -51,3 +52,39 @@ def cd307_quiet(scene: Scene) -> None:
     """The same, and the tool passes its `timeout` on."""
     _crew(scene, timeout=15.0)
     _run(scene, 0.5)
+
+
+def _model(scene: Scene, *more: Setting, failure: FailureKind | None = None, text: str = "") -> None:
+    scene.crew(setting(LLM, "llm", "timeout.read", Seconds(60.0)), *more, tools=0)
+    step = scene.step("llm.sdk", LLM, 4.0, 5.0)
+    for at in (4.0, 4.2):
+        if failure is None:
+            scene.llm(step, at, at + 0.1)
+        else:
+            scene.span(step, "llm.call", at, at + 0.01, subject=LLM, failure=failure, text=text, model="gpt-4o")
+
+
+def cd205_fires(scene: Scene) -> None:
+    """`LLM(request_timeout=30)`: TypeError before anything is sent."""
+    refused = Setting(LLM, "llm", "refused.request_timeout", 30, written(), "no argument of Completions.create")
+    text = "Completions.create() got an unexpected keyword argument 'request_timeout'"
+    _model(scene, refused, failure=FailureKind.BAD_ARGUMENT, text=text)
+
+
+def cd205_quiet(scene: Scene) -> None:
+    """A TypeError of another kind, in a model whose keywords are all taken."""
+    _model(scene, failure=FailureKind.BAD_ARGUMENT, text="Object of type set is not JSON serializable")
+
+
+def cd202_fires(scene: Scene) -> None:
+    """`client_params={"timeout": None}`; the model answers today."""
+    scene.crew(setting(LLM, "llm", "timeout.read", UNLIMITED), tools=0)
+    step = scene.step("llm.sdk", LLM, 4.0, 5.0)
+    scene.llm(step, 4.0, 4.4)
+
+
+def cd202_quiet(scene: Scene) -> None:
+    """The SDK's default of 600 s."""
+    scene.crew(setting(LLM, "llm", "timeout.read", Seconds(600.0), default("default of openai 2.54.0")), tools=0)
+    step = scene.step("llm.sdk", LLM, 4.0, 5.0)
+    scene.llm(step, 4.0, 4.4)
