@@ -70,6 +70,8 @@ class Wait:
         """`recv from internal-api.local:443`, `a lock`."""
         if self.waiting in _IN_WORDS:
             return _IN_WORDS[self.waiting].format(self.peer or "an unknown peer")
+        if self.waiting in {"lock", "queue"} and self.peer:
+            return self.peer
         words = {
             "lock": "a lock",
             "process": "a child process",

@@ -10,6 +10,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from crewdoctor.model.setting import SettingValue
+from crewdoctor.worker.dropped import dropped
 from crewdoctor.worker.source_place import users_frames
 
 
@@ -23,6 +25,8 @@ class Built:
     keywords: tuple[str, ...]
     config: tuple[str, ...] = ()
     """Keys of the `config` mapping it was given: what a YAML file says."""
+    dropped: dict[str, SettingValue] = field(default_factory=dict)
+    """Keywords and keys of `config` that the built object does not hold."""
 
 
 @dataclass(slots=True)
@@ -73,16 +77,17 @@ def _restore(kind: Any, original: Any) -> None:
 def _noting(original: Any, constructions: Constructions) -> Any:
     @functools.wraps(original)
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807 - it is one
-        try:
-            config = kwargs.get("config")
+        config = kwargs.get("config")
+        with suppress(Exception):  # the user's object is built all the same
             constructions.built[id(self)] = Built(
                 type(self).__name__,
                 users_frames(sys._getframe(1)),
                 tuple(kwargs),
                 tuple(config) if isinstance(config, dict) else (),
             )
-        except Exception:  # noqa: S110 - the user's object is built all the same
-            pass
         original(self, *args, **kwargs)
+        with suppress(Exception):
+            given = {**(config if isinstance(config, dict) else {}), **kwargs}
+            constructions.built[id(self)].dropped = dropped(self, given)
 
     return __init__

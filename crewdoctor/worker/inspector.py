@@ -18,7 +18,14 @@ from crewdoctor.model.layer import Layer
 from crewdoctor.model.setting import Setting
 from crewdoctor.wire.codec import encode
 from crewdoctor.worker import providers
-from crewdoctor.worker.crew_facts import agent_entries, agent_settings, crew_settings, task_entries, task_settings
+from crewdoctor.worker.crew_facts import (
+    agent_entries,
+    agent_settings,
+    crew_settings,
+    dropped_settings,
+    task_entries,
+    task_settings,
+)
 from crewdoctor.worker.hosts import endpoint, merged
 from crewdoctor.worker.inputs import required_inputs, suggested_inputs
 from crewdoctor.worker.load_failure import TargetDoesNotLoad
@@ -70,6 +77,7 @@ def _inventory(target: Target, parts: Parts, inputs: dict[str, Any]) -> Inventor
     settings += [setting for tool in tools for setting in tool.settings]
     settings += agent_settings(parts, sources) + task_settings(parts, sources)
     settings += crew_settings(target.crew, f"crew:{name}", sources)
+    settings += dropped_settings(parts, f"crew:{name}", sources)
     process = getattr(target.crew, "process", "sequential")
     return Inventory(
         target="",
