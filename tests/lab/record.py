@@ -21,6 +21,8 @@ SCENARIOS = {
     "cd110_quiet": "cidr_honoured",
     "cd111_fires": "proxy_dead",
     "cd111_quiet": "proxy_works",
+    "cd120_fires": "certificate_of_a_private_authority",
+    "cd120_quiet": "certificate_every_client_trusts",
 }
 
 for name in sys.argv[1:] or SCENARIOS:

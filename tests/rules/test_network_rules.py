@@ -158,3 +158,31 @@ def test_a_connect_is_compared_with_the_limit_of_those_who_wait_for_it(allowed, 
     recording = replace(recording, spans=slow, inventory=replace(recording.inventory, settings=(written,)))
 
     assert [each.severity.value for each in told(recording, "cd107")] == severities
+
+
+UNTRUSTED = Failure(FailureKind.TLS_UNTRUSTED, "certificate verify failed")
+
+
+def test_a_certificate_the_crew_itself_stumbled_over_is_an_error():
+    recording = sick("cd120")
+    attrs = {**request(recording).attrs, "status": None}
+
+    (finding,) = told(with_spans(recording, request(recording, failure=UNTRUSTED, end=3.0, attrs=attrs)), "cd120")
+
+    assert (finding.severity.value, finding.observed, finding.lost) == ("error", True, pytest.approx(2.0))
+    assert "9.1" in finding.evidence
+
+
+@pytest.mark.parametrize(("client", "codes"), [("httpx", []), ("requests", ["CD120"])])
+def test_a_client_that_got_through_all_the_same_is_not_accused(client, codes):
+    recording = sick("cd120")
+    through = request(recording, attrs={**request(recording).attrs, "client": client})
+
+    assert [each.code for each in told(with_spans(recording, through), "cd120")] == codes
+
+
+def test_the_openai_sdk_gets_through_where_httpx_does():
+    recording = sick("cd120")
+    through = request(recording, attrs={**request(recording).attrs, "client": "openai"})
+
+    assert told(with_spans(recording, through), "cd120") == ()
