@@ -23,6 +23,8 @@ SCENARIOS = {
     "cd111_quiet": "proxy_works",
     "cd120_fires": "certificate_of_a_private_authority",
     "cd120_quiet": "certificate_every_client_trusts",
+    "cd121_fires": "tls_stalls",
+    "cd121_quiet": "tls_takes_its_time",
 }
 
 for name in sys.argv[1:] or SCENARIOS:

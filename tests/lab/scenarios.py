@@ -3,6 +3,8 @@
 A scenario returns the endpoints of a crew and the environment its process has. Names live under `lab.example`.
 """
 
+import socket
+import threading
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -177,6 +179,25 @@ def certificate_for_another_name():
     """The authority is trusted, the certificate names another address."""
     server = keep(SlowTls(SERVICE, pause=0.0, named="127.0.9.9"))
     return Scene([endpoint(SERVICE, server.port, "https")], {"SSL_CERT_FILE": server.authority})
+
+
+def tls_stalls():
+    """Connections are accepted, and nobody ever answers a ClientHello."""
+    listener = keep(socket.create_server((SERVICE, 0)))
+    return Scene([endpoint(SERVICE, listener.getsockname()[1], "https")])
+
+
+def tls_takes_its_time():
+    """The same, and after 4.5 s the handshake comes about."""
+    server = keep(SlowTls(SERVICE, pause=4.5))
+    return Scene([endpoint(SERVICE, server.port, "https")], {"SSL_CERT_FILE": server.authority})
+
+
+def tls_broken():
+    """The server closes the connection on the ClientHello: an answer, if not a kind one."""
+    listener = keep(socket.create_server((SERVICE, 0)))
+    threading.Thread(target=lambda: [listener.accept()[0].close() for _ in range(99)], daemon=True).start()
+    return Scene([endpoint(SERVICE, listener.getsockname()[1], "https")])
 
 
 def bundle_missing():

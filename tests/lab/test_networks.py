@@ -22,7 +22,7 @@ def first(recording):
     "scenario",
     [
         *("healthy", "second_nameserver_dead", "cidr_honoured", "proxy_works", "unused_port_refused"),
-        "certificate_every_client_trusts",
+        *("certificate_every_client_trusts", "tls_takes_its_time"),
     ],
 )
 def test_a_network_that_serves_its_crew_is_met_with_silence(network, scenario):
@@ -188,3 +188,15 @@ def test_what_is_wrong_with_a_certificate_decides_where_it_is_mended(network, sc
     assert len(told) == 1
     assert words in told[0].message
     assert told[0].fix.title.startswith(fix)
+
+
+def test_a_client_hello_nobody_answers(network):
+    told = findings(network("tls_stalls"))
+
+    assert [(each.code, each.severity.value) for each in told] == [("CD121", "error")]
+    assert told[0].measured.value.value == pytest.approx(8.0, abs=0.5)
+    assert "no byte" in told[0].message
+
+
+def test_a_connection_closed_on_the_client_hello_is_no_stall(network):
+    assert [each.code for each in findings(network("tls_broken"))] == []

@@ -14,7 +14,7 @@ from crewdoctor.model.span import Failure, FailureKind, Span
 from crewdoctor.wire.recording import read_recording
 
 RECORDINGS = Path(__file__).parents[2] / "fixtures" / "recordings"
-SICK = ["cd103", "cd105", "cd106", "cd110", "cd111"]
+SICK = ["cd103", "cd105", "cd106", "cd110", "cd111", "cd121"]
 
 
 def sick(code):
@@ -61,7 +61,7 @@ def test_a_request_of_the_crew_that_was_answered_beats_the_probe(code):
     assert told(with_spans(recording, request(recording)), code) == ()
 
 
-@pytest.mark.parametrize("code", ["cd103", "cd105", "cd106"])
+@pytest.mark.parametrize("code", ["cd103", "cd105", "cd106", "cd121"])
 def test_a_tool_that_came_back_well_beats_the_probe(code):
     assert told(with_spans(sick(code), call()), code) == ()
 
@@ -105,7 +105,7 @@ def test_what_the_crew_does_not_wait_for_is_not_accused(code, changes):
     assert told(with_endpoint(sick(code), **changes)) == ()
 
 
-@pytest.mark.parametrize("code", ["cd101", "cd103", "cd105", "cd106", "cd111"])
+@pytest.mark.parametrize("code", ["cd101", "cd103", "cd105", "cd106", "cd111", "cd121"])
 def test_a_model_the_embedded_one_stands_in_for_is_a_note(code):
     recording = with_endpoint(sick(code), kind="llm", used_by=("agent:Clerk/llm",))
     (endpoint,) = recording.inventory.endpoints
