@@ -1,4 +1,4 @@
-"""Crews and Flows written as JSON, JSONC or YAML: read by crewai's own loaders, with the inputs they give themselves."""
+"""Crews and Flows written as JSON, JSONC or YAML: read by crewai's own loaders, with their own inputs."""
 
 from __future__ import annotations
 
@@ -66,12 +66,14 @@ def _crew(place: Place, held: dict[str, Any]) -> tuple[Any, Any]:
         raise _too_old(place, "crews as JSON or YAML") from error
     try:
         if isinstance(held["agents"], dict):
-            return load_crew_from_definition(held, source=place.shown, project_root=place.file.parent)
-        return load_crew(place.file)
+            crew, own = load_crew_from_definition(held, source=place.shown, project_root=place.file.parent)
+        else:
+            crew, own = load_crew(place.file)
     except ValueError as error:
         if _lacks_something(error):
             raise  # a package or a variable: explained as it is anywhere else
         raise _refused(place, error) from error
+    return crew, own
 
 
 def _lacks_something(error: ValueError) -> bool:

@@ -1,4 +1,4 @@
-"""Arguments for a factory: given in `--inputs`, else its own defaults, else a value of the right shape where that is safe.
+"""Arguments for a factory: given in `--inputs`, else its own defaults, else of the right shape where that is safe.
 
 A value is made up only for what a crew is *about* (`topic`, `company`, `question`): never for keys, paths, connections,
 callables or anything else that decides where a call goes.
@@ -12,155 +12,27 @@ import re
 import types
 import typing
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from crewdoctor.worker.load_failure import TargetDoesNotLoad
 from crewdoctor.worker.source_place import defined_at
 
-_ABOUT = frozenset(
-    [
-        "topic",
-        "topics",
-        "subject",
-        "subjects",
-        "query",
-        "queries",
-        "question",
-        "questions",
-        "text",
-        "texts",
-        "title",
-        "theme",
-        "idea",
-        "content",
-        "prompt",
-        "message",
-        "keyword",
-        "keywords",
-        "company",
-        "city",
-        "cities",
-        "country",
-        "origin",
-        "destination",
-        "location",
-        "language",
-        "industry",
-        "sector",
-        "product",
-        "market",
-        "audience",
-        "goal",
-        "objective",
-        "description",
-        "name",
-        "names",
-        "role",
-        "interests",
-        "interest",
-        "range",
-        "date",
-        "dates",
-        "year",
-        "month",
-        "ticker",
-        "stock",
-        "symbol",
-        "job",
-        "position",
-        "skill",
-        "skills",
-        "genre",
-        "style",
-        "tone",
-        "brand",
-        "feature",
-        "features",
-        "requirement",
-        "requirements",
-        "task",
-        "request",
-        "problem",
-        "issue",
-        "instructions",
-        "input",
-        "inputs",
-        "verbose",
-        "debug",
-        "count",
-        "limit",
-        "n",
-        "num",
-        "number",
-        "max",
-        "results",
-        "items",
-        "days",
-        "words",
-    ]
+_ABOUT = re.compile(
+    r"""topics?|subjects?|quer(y|ies)|questions?|texts?|title|theme|idea|content|prompt|message|keywords?|company|city
+    |cities|country|origin|destination|location|language|industry|sector|product|market|audience|goal|objective
+    |description|names?|roles?|interests?|range|dates?|year|month|ticker|stock|symbol|job|position|skills?|genre|style
+    |tone|brand|features?|requirements?|task|problem|issue|instructions?|inputs?|verbose|debug|count|limit|n|num|number
+    |max|results|items|days|words""",
+    re.VERBOSE,
 )
-_NEVER = frozenset(
-    [
-        "key",
-        "keys",
-        "token",
-        "secret",
-        "password",
-        "credential",
-        "credentials",
-        "auth",
-        "path",
-        "paths",
-        "file",
-        "files",
-        "filename",
-        "dir",
-        "directory",
-        "folder",
-        "url",
-        "urls",
-        "uri",
-        "host",
-        "hosts",
-        "port",
-        "endpoint",
-        "server",
-        "address",
-        "conn",
-        "connection",
-        "db",
-        "database",
-        "session",
-        "client",
-        "engine",
-        "bucket",
-        "queue",
-        "callback",
-        "hook",
-        "handler",
-        "llm",
-        "model",
-        "embedder",
-        "tenant",
-        "account",
-        "user",
-        "id",
-        "ids",
-        "env",
-        "config",
-        "settings",
-        "crew",
-        "agent",
-        "agents",
-        "tool",
-        "tools",
-        "dry",
-        "force",
-        "delete",
-        "write",
-        "send",
-    ]
+_NEVER = re.compile(
+    r"""keys?|tokens?|secrets?|password|credentials?|auth|paths?|files?|filename|dir|directory|folder|ur[li]s?|hosts?|port
+    |endpoint|server|address|conn|connection|db|database|session|client|engine|bucket|queue|callback|hook|handler|llm
+    |model|embedder|tenant|account|user|ids?|env|config|settings|crew|agents?|tools?|dry|force|delete|write|send|request
+    """,
+    re.VERBOSE,
 )
 _SPREAD = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 _WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
@@ -184,11 +56,11 @@ class Arguments:
 
 def parameters_of(function: Any) -> list[inspect.Parameter]:
     """Parameters of a function or class; none where they cannot be read."""
-    for evaluate in (True, False):
-        try:
-            return list(inspect.signature(function, eval_str=evaluate).parameters.values())
-        except Exception:  # noqa: S112 - annotations of the user's may raise anything; then as they stand
-            continue
+    try:
+        return list(inspect.signature(function, eval_str=True).parameters.values())
+    except Exception:  # annotations of the user's may raise anything when they are evaluated
+        with suppress(Exception):
+            return list(inspect.signature(function).parameters.values())
     return []
 
 
@@ -240,12 +112,12 @@ def _shaped(value: Any, annotation: Any) -> Any:
 
 def _made_up(parameter: inspect.Parameter) -> Any:
     """A value of the right shape, None where none may be made up."""
-    words = {each.lower() for each in _WORDS.findall(parameter.name)}
-    if not words & _ABOUT or words & _NEVER:
+    words = [each.lower() for each in _WORDS.findall(parameter.name)]
+    if not any(map(_ABOUT.fullmatch, words)) or any(map(_NEVER.fullmatch, words)):
         return None
     kind = _plain(parameter.annotation)
     text = parameter.name.replace("_", " ").strip()
-    if kind in ("bool",) or (kind == "" and words & {"verbose", "debug"}):
+    if kind == "bool" or (kind == "" and {*words} & {"verbose", "debug"}):
         return False
     if kind in ("int", "float"):
         return 1 if kind == "int" else 1.0

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
 from crewdoctor.worker.capture import Captured, Interception, KickoffCaptured
@@ -132,13 +132,12 @@ def _no_crew(name: str, stop: BaseException | None) -> TargetDoesNotLoad:
 @contextmanager
 def _no_events() -> Iterator[None]:
     """Without crewai's events: the bus would start threads, and nobody listens to a run that ends at once."""
-    bus: Any = None
-    with suppress(ImportError, AttributeError):
-        from crewai.events.event_bus import crewai_event_bus as bus
-    if bus is None:
+    try:
+        from crewai.events.event_bus import crewai_event_bus
+    except ImportError:
         yield
         return
-    kind = type(bus)
+    kind = type(crewai_event_bus)
     original = kind.emit
     kind.emit = lambda *_args, **_kwargs: None
     try:

@@ -13,7 +13,7 @@ from typing import Any
 from crewdoctor.model.setting import Location
 from crewdoctor.worker.load_failure import TargetDoesNotLoad
 from crewdoctor.worker.obstacles import EndsProcess, KeepsAsking, Obstacles
-from crewdoctor.worker.other_version import moved, not_accepted
+from crewdoctor.worker.other_version import brought_once, moved, not_accepted
 from crewdoctor.worker.peers import Peers
 from crewdoctor.worker.project_paths import Place
 from crewdoctor.worker.source_place import at, shown, users_place
@@ -181,7 +181,7 @@ def _import_error(error: ImportError, where: Location | None) -> TargetDoesNotLo
         package = _INSTALLED_AS.get(name) or _INSTALLED_AS.get(top) or top.replace("_", "-")
         return TargetDoesNotLoad(
             "missing_package",
-            f"it needs the package `{top}`, which is not installed{at(where)}",
+            f"it needs the package `{top}`, which is not installed{at(where)}{brought_once(top)}",
             f"pip install {package} (into {sys.executable}), or fix the import if `{top}` is a module of your own",
             location=where,
         )

@@ -88,6 +88,7 @@ def _load_once(place: Place, inputs: Mapping[str, Any]) -> Target:
         except BaseException as error:
             raise explain(error, place, peers, obstacles) from error
         with watched() as constructions, intercepted() as interception, file_locks():
+            find: Callable[[], Found]
             if place.is_definition:
                 find = partial(crew_of_definition, place, inputs, interception)
             else:

@@ -14,7 +14,7 @@ from typing import Any
 from crewdoctor.model.setting import Location
 from crewdoctor.worker.load_failure import TargetDoesNotLoad
 from crewdoctor.worker.source_place import at
-from crewdoctor.worker.version_table import FIELDS, IMPORTS, Moved
+from crewdoctor.worker.version_table import BROUGHT, FIELDS, IMPORTS, Moved
 
 _HOMES = (
     "crewai",
@@ -50,10 +50,16 @@ def moved(error: ImportError, where: Location | None) -> TargetDoesNotLoad:
     return TargetDoesNotLoad(
         "other_version",
         f"it was written for another crewai version: `{written}` does not exist in {here}"
-        f"{f'; {known.sentence}' if known else ''}{at(where)}",
+        f"{at(where)}{f': {known.sentence}' if known else ''}",
         way_out,
         location=where,
     )
+
+
+def brought_once(package: str) -> str:
+    """The versions between which crewai stopped bringing a package along; an empty string for any other package."""
+    known = BROUGHT.get(package)
+    return f" ({known.sentence})" if known is not None else ""
 
 
 def _wanted_on(line: str, module: str) -> str:
@@ -89,11 +95,11 @@ def not_accepted(error: Any, about: str, where: Location | None) -> TargetDoesNo
     first = problems[0] if problems else {}
     title, names = str(error.title), [str(part) for part in first.get("loc", ())]
     known = _field(title, names, str(first.get("msg", "")))
-    foreign = known is not None or first.get("type") in ("missing", "extra_forbidden", "is_instance_of")
+    foreign = bool(known and known.sentence) or first.get("type") in ("missing", "extra_forbidden", "is_instance_of")
     return TargetDoesNotLoad(
         "other_version" if foreign else "raises",
         f"crewai {_version('crewai')} does not accept this {title}{at(where)}: {about}"
-        f"{f'; {known.sentence}' if known else ''}",
+        f"{f'; {known.sentence}' if known and known.sentence else ''}",
         known.instead
         if known is not None and known.instead
         else "adapt it to this version of crewai, or install the one it was written for",

@@ -98,7 +98,8 @@ def _without_models(watch: Watch) -> Iterator[Callable[[], None]]:
         from crewai.llms.base_llm import BaseLLM
     except ImportError:
         return
-    for kind in {BaseLLM, *_below(BaseLLM)}:
+    kinds: set[type] = {BaseLLM, *_below(BaseLLM)}
+    for kind in kinds:
         for name in ("call", "acall"):
             original = kind.__dict__.get(name)
             if original is not None:
@@ -107,7 +108,8 @@ def _without_models(watch: Watch) -> Iterator[Callable[[], None]]:
 
 
 def _below(kind: type) -> Iterator[type]:
-    for each in kind.__subclasses__():
+    held: list[type] = kind.__subclasses__()
+    for each in held:
         yield each
         yield from _below(each)
 
