@@ -34,11 +34,20 @@ class Constructions:
     """What was built, by identity. The crew keeps its objects alive, so their ids stay theirs."""
 
     built: dict[int, Built] = field(default_factory=dict)
+    crews: list[Any] = field(default_factory=list)
+    """Every Crew, in order."""
 
     def of(self, thing: Any) -> Built | None:
         """How `thing` was built, None when nobody looked (a copy, something crewai made)."""
         found = self.built.get(id(thing))
         return found if found is not None and found.kind == type(thing).__name__ else None
+
+    def by_class(self, thing: Any, kind: Any) -> bool:
+        """Whether `thing` was built by code of the class `kind` (its `@crew` method)."""
+        found = self.of(thing)
+        owners = {name for each in getattr(kind, "__mro__", ()) for name in vars(each)}
+        file = getattr(sys.modules.get(getattr(kind, "__module__", "")), "__file__", None)
+        return found is not None and any(file == where and name in owners for where, _, name in found.frames)
 
 
 @contextmanager
@@ -89,5 +98,7 @@ def _noting(original: Any, constructions: Constructions) -> Any:
         with suppress(Exception):
             given = {**(config if isinstance(config, dict) else {}), **kwargs}
             constructions.built[id(self)].dropped = dropped(self, given)
+        if type(self).__name__ == "Crew" and not any(self is each for each in constructions.crews):
+            constructions.crews.append(self)
 
     return __init__

@@ -32,6 +32,7 @@ from crewdoctor.worker.load_failure import TargetDoesNotLoad
 from crewdoctor.worker.load_reasons import deadline_passed
 from crewdoctor.worker.loaded import LoadedCrew
 from crewdoctor.worker.loader import Target, load
+from crewdoctor.worker.lock_store import lock_endpoint
 from crewdoctor.worker.machine import environment_facts, proxies, versions
 from crewdoctor.worker.parts import Parts, parts_of
 from crewdoctor.worker.peers import noted_peers
@@ -49,12 +50,12 @@ def inspect(args: dict[str, Any], recorder: Any) -> tuple[Inventory, LoadedCrew]
     given = dict(args.get("inputs") or {})
     try:
         with _last_words(recorder), recorder.span("python.import", layer=Layer.ENVIRONMENT) as span:
-            target = load(target_name, root, stand_ins=args.get("llm", "auto") != "own")
-            span.note(module=target.place.module, shape=target.shape)
+            target = load(target_name, root, inputs=given, stand_ins=args.get("llm", "auto") != "own")
+            span.note(module=target.place.module, shape=target.found.shape)
     except TargetDoesNotLoad as failure:
         recorder.fact("load_failure", failure.as_fact())
         raise
-    inputs = {**target.captured, **given}
+    inputs = {**target.found.inputs, **given}
     required = required_inputs(target.crew)
     if any(name not in inputs for name in required):
         inputs = {**suggested_inputs(target.place), **inputs}
@@ -66,8 +67,12 @@ def inspect(args: dict[str, Any], recorder: Any) -> tuple[Inventory, LoadedCrew]
 def _inventory(target: Target, parts: Parts, inputs: dict[str, Any]) -> Inventory:
     sources = Sources(target.constructions, target.dotenv, target.place.root)
     unexamined = [Unexamined(subject, f"its model cannot be made: {why}") for subject, why in parts.broken.items()]
+    unexamined += [Unexamined("crew", note) for note in target.found.notes]
     llms, settings, hosts, models = _models(parts, sources, unexamined)
     tools = [tool_facts(subject, tool, parts, _search(target)) for subject, tool in parts.tools.items()]
+    locks = lock_endpoint()
+    if locks is not None:
+        hosts.append(locks)
     for each in _beside(parts):
         if isinstance(each, Endpoint):
             hosts.append(each)
@@ -83,7 +88,7 @@ def _inventory(target: Target, parts: Parts, inputs: dict[str, Any]) -> Inventor
         target="",
         crew=name,
         project_root=str(target.place.root),
-        shape=target.shape,
+        shape=target.found.shape,
         process=str(getattr(process, "value", process)),
         versions=versions(),
         python=platform.python_version(),
