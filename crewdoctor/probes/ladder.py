@@ -106,7 +106,10 @@ class _Climb:
             if ended is None:
                 span.fail(Failure(FailureKind.DEADLINE, f"{name} did not end within {seconds:.1f} s"))
             elif ended.error is not None:
-                span.fail(self.bench.classify(ended.error))
+                failure = self.bench.classify(ended.error)
+                span.fail(failure)
+                if failure.kind is FailureKind.HTTP_RATE_LIMITED:
+                    self.bench.fact("limited", 0.0)
         if ended is None or ended.error is not None:
             self.bench.fact("ended", f"{name} {'was still going' if ended is None else 'failed'}")
             return False

@@ -107,7 +107,10 @@ def _calls(step: Step, bench: Bench, live: Any, said: list[dict[str, str]]) -> N
             if ended is None:
                 span.fail(Failure(FailureKind.DEADLINE, f"no answer within {seconds:.1f} s"))
             elif ended.error is not None:
-                span.fail(bench.classify(ended.error))
+                failure = bench.classify(ended.error)
+                span.fail(failure)
+                if failure.kind is FailureKind.HTTP_RATE_LIMITED:
+                    bench.fact("limited", 0.0)
             imported = len(sys.modules) - before
             span.note(imported=imported)
         bench.fact("answered", ended is not None and ended.error is None)
