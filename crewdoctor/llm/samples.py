@@ -22,6 +22,7 @@ SPENT = "insufficient_quota"
 """OpenAI's code of a 429 that is no rate limit."""
 BEYOND = 1.2
 """Share of the user's timeout from which even the fastest answer would be cut off for certain. Ours."""
+CAUSES = 12
 NEAR = 0.8
 """Share of the user's timeout from which a latency is worth a call with that timeout. Ours."""
 FIRST_SLICE, FIRST_SLICE_BEFORE_RETRIES = 0.75, 0.6
@@ -30,10 +31,18 @@ OURS = 600.0
 """Seconds; the client's own clock never ends a sample, we do."""
 
 
-def seconds_of(retry_after: str) -> float:
-    """Return what a Retry-After asks for; 0 where it states no number of seconds (RFC 9110 allows a date)."""
+def retry_after(error: BaseException | None) -> float:
+    """Return the seconds a refusal asks to wait, 0 where it states none (or a date, which RFC 9110 allows as well)."""
+    for _ in range(CAUSES):
+        headers: Any = getattr(getattr(error, "response", None), "headers", None)
+        stated = headers.get("retry-after") if headers is not None else None
+        if stated is not None or error is None:
+            break
+        error = error.__cause__ or error.__context__
+    else:
+        return 0.0
     try:
-        return max(0.0, float(retry_after))
+        return max(0.0, float(stated or 0.0))
     except ValueError:
         return 0.0
 
@@ -177,7 +186,7 @@ class Sampling:
             return  # no waiting ends it
         if answer.status == TOO_MANY:
             self.seen.rationed = True
-            self.bench.fact("limited", seconds_of(answer.headers.get("retry-after", "")))
+            self.bench.fact("limited", retry_after(error))
         elif left.isdecimal() and int(left) < self.reserve:
             self.seen.rationed = True
             self.bench.fact("rationed", int(left))

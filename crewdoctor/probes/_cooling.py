@@ -29,5 +29,6 @@ def wait(bench: Bench, pause: float) -> None:
     """Wait, and say so all the time: nothing stands still. Shorter where the crew would find no time to run."""
     until = time.monotonic() + min(pause, bench.remaining() / 2)
     while (left := until - time.monotonic()) > 0:
-        bench.fact("paused", round(pause, 1))
+        bench.fact("paused", round(pause - left, 1))
+        bench.move()
         time.sleep(min(left, 1.0))

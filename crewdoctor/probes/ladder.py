@@ -12,6 +12,7 @@ from typing import Any
 
 from crewdoctor.llm import targets
 from crewdoctor.llm.rungs import Rungs
+from crewdoctor.llm.samples import retry_after
 from crewdoctor.llm.waiting import within
 from crewdoctor.model.inventory import Inventory, LlmEntry
 from crewdoctor.model.layer import Layer
@@ -109,7 +110,7 @@ class _Climb:
                 failure = self.bench.classify(ended.error)
                 span.fail(failure)
                 if failure.kind is FailureKind.HTTP_RATE_LIMITED:
-                    self.bench.fact("limited", 0.0)
+                    self.bench.fact("limited", retry_after(ended.error))
         if ended is None or ended.error is not None:
             self.bench.fact("ended", f"{name} {'was still going' if ended is None else 'failed'}")
             return False

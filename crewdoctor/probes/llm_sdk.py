@@ -58,8 +58,8 @@ def run(step: Step, bench: Bench) -> None:
     """Call it and note what it did.
 
     Facts: `cold warm first_token total gaps_max status answered hung calls attempts timeout max_retries`; `cut_off`
-    where the user's own timeout ended the call made with it, or every answer took longer; `limited` (Retry-After in seconds, 0: not stated) where
-    the provider turned a call away; `rationed` where it leaves fewer calls than the crew needs.
+    where the user's own timeout ended the call made with it, or every answer took longer; `limited` (Retry-After in
+    seconds, 0: not stated) where the provider turned a call away; `rationed` where it leaves fewer than the crew needs.
     """
     crew = bench.loaded()
     url = step.args.get("embedded_base_url")

@@ -51,9 +51,14 @@ WORDS = {
 def retries_multiply(evidence: Evidence) -> Iterator[Finding]:
     """One finding per model whose longest run of failures in the crew was never ended by a success."""
     for llm in evidence.inventory.llms:
-        storm = _longest_storm([each for each in attempts(evidence, llm) if in_crew(each.span)])
+        storm = _longest_storm([each for each in attempts(evidence, llm) if _counts(each)])
         if len(storm) >= FACTOR:
             yield _finding(evidence, llm, storm)
+
+
+def _counts(attempt: Attempt) -> bool:
+    """Whether the crew would make it. A rate limit that crewdoctor's own calls met is not the crew's."""
+    return in_crew(attempt.span) and not (attempt.limited and attempt.span.step.startswith("llm."))
 
 
 def _longest_storm(made: list[Attempt]) -> list[Attempt]:
