@@ -10,6 +10,8 @@ from crewdoctor.model.result import StepResult
 
 WINDOW = 60.0
 """Seconds a rate limit per minute looks back."""
+KEPT = 25.0
+"""Seconds of the step that stay for the crew itself. Ours."""
 
 
 def seconds(results: Sequence[StepResult]) -> float:
@@ -27,7 +29,7 @@ def seconds(results: Sequence[StepResult]) -> float:
 
 def wait(bench: Bench, pause: float) -> None:
     """Wait, and say so all the time: nothing stands still. Shorter where the crew would find no time to run."""
-    until = time.monotonic() + min(pause, bench.remaining() / 2)
+    until = time.monotonic() + min(pause, bench.remaining() - KEPT)
     while (left := until - time.monotonic()) > 0:
         bench.fact("paused", round(pause - left, 1))
         bench.move()
