@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from crewdoctor.model.plan import Step
 from crewdoctor.model.result import Status, StepResult
 
-TOOL_ALONE = "tool.isolated"
+TOOL_ALONE, MODEL_ALONE = "tool.isolated", "llm.sdk"
 WHOLE = frozenset({"crew.kickoff", "agent.bisect"})
 RECURRENCE = 3.0
 """Seconds after which the same call, blocked again, is the same hang."""
@@ -48,6 +48,10 @@ class LiveStep(Protocol):
     def stacks(self) -> Iterable[Mapping[str, Any]]:
         """The latest `stack` frames, oldest first."""
 
+    @property
+    def failed(self) -> Mapping[tuple[str, str], int]:
+        """How many spans of a name and subject have ended in a failure."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Open:
@@ -78,6 +82,7 @@ class _Live:
     last_moved: float
     spans: tuple[_Open, ...]
     looks: tuple[_Look, ...]
+    failed: Mapping[tuple[str, str], int]
 
     @classmethod
     def read(cls, live: LiveStep, now: float) -> _Live:
@@ -100,7 +105,7 @@ class _Live:
             )
             for each in live.stacks
         ]
-        return cls(live.step, now, live.started, live.last_moved, tuple(spans), tuple(looks))
+        return cls(live.step, now, live.started, live.last_moved, tuple(spans), tuple(looks), live.failed)
 
     def last_look(self, span: _Open) -> _Look | None:
         """The last look at `span` or at something open beneath it; at anything, where looks name no span."""
@@ -131,7 +136,7 @@ def verdict(live: LiveStep, results: Sequence[StepResult], now: float) -> str:
         return _tool_alone(_Live.read(live, now))
     if live.step.probe in WHOLE:
         seen = _Live.read(live, now)
-        return _recurrence(seen, results) or _nothing_moves(seen, results)
+        return _recurrence(seen, results) or _cut_off_again(seen, results) or _nothing_moves(seen, results)
     return ""
 
 
@@ -177,6 +182,18 @@ def _recurrence(live: _Live, results: Sequence[StepResult]) -> str:
             continue
         name = span.subject.partition(":")[2]
         return f"tool `{name}` hangs here as it did alone: {waited:.1f} s without an answer"
+    return ""
+
+
+def _cut_off_again(live: _Live, results: Sequence[StepResult]) -> str:
+    """The user's own timeout cut the model off alone; here a whole call of it failed too, and the next one began."""
+    asked = [result for result in results if result.step.probe == MODEL_ALONE]
+    cut = {result.step.subject for result in asked if result.facts.get("cut_off")}
+    for span in live.spans:
+        if span.name != "llm.call" or not live.failed.get((span.name, span.subject)):
+            continue
+        if span.subject in cut or (cut and len(cut) == len(asked)):
+            return f"{span.subject} is cut off by its timeout here as it was alone, and is asked again"
     return ""
 
 

@@ -53,7 +53,7 @@ class _Session:
         return max(0.0, self.zero + self.options.deadline * PLANNED_SHARE - time.monotonic())
 
     def calls_left(self) -> int:
-        return self.options.max_llm_calls - sum(each.step.llm_calls for each in self.results)
+        return self.options.max_llm_calls - sum(each.llm_calls for each in self.results)
 
 
 def diagnose(

@@ -209,6 +209,10 @@ class Supervisor:
     def _unanswered(self, step: Step) -> str:
         """A hang is paid once: why a step that needs the answer of another would only wait again."""
         needed = self._results.get(str(step.args.get("needs_answer_of", "")))
+        if needed is not None and needed.facts.get("cut_off"):
+            return f"{needed.step.id} was cut off by the user's own timeout; the same wait is not paid twice"
+        if needed is not None and {"limited", "rationed"} & set(needed.facts):
+            return f"{needed.step.id} met the provider's rate limit; what it still allows is kept for the crew"
         if needed is None or needed.facts.get("answered") is True:
             return ""
         return f"{needed.step.id} got no answer; the same wait is not paid twice"

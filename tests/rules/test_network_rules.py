@@ -186,3 +186,36 @@ def test_the_openai_sdk_gets_through_where_httpx_does():
     through = request(recording, attrs={**request(recording).attrs, "client": "openai"})
 
     assert told(with_spans(recording, through), "cd120") == ()
+
+
+def slow_proxy(cut_off):
+    """The proxy answers after 2.6 s what takes 1 ms without it; the crew's request got through it, or gave up."""
+    recording = sick("cd111")
+    step = next(each.step.id for each in recording.results if each.step.probe == "net.proxy")
+    exchange = next(span for span in recording.spans if span.name == "proxy.connect")
+    slow = replace(
+        exchange, end=exchange.start + 2.6, failure=None, attrs={**exchange.attrs, "connected": 0.001, "status": 200}
+    )
+    spans = tuple(slow if span is exchange else span for span in recording.spans)
+    direct = {"connected": 0.001, "status": None}
+    results = tuple(
+        replace(each, facts={**each.facts, "direct": direct}) if each.step.id == step else each
+        for each in recording.results
+    )
+    recording = replace(recording, spans=spans, results=results)
+    there = request(recording)
+    gave_up = Failure(FailureKind.TIMEOUT_CONNECT)
+    failed = replace(there, id="9.3", failure=gave_up, end=there.start + 2.0, attrs={**there.attrs, "status": None})
+    return with_spans(recording, there, *([failed] if cut_off else ()))
+
+
+def test_a_proxy_that_is_slow_and_serves_is_accused_only_where_a_client_gave_up_on_it():
+    assert told(slow_proxy(cut_off=False), "cd111") == ()
+    (finding,) = told(slow_proxy(cut_off=True), "cd111")
+    assert finding.severity.value == "error"
+
+
+def test_a_variable_is_only_to_be_unset_where_the_direct_way_works():
+    (finding,) = told(sick("cd111"), "cd111")
+    assert "unset" not in finding.fix.code
+    assert "name another one" in finding.fix.title

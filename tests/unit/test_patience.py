@@ -160,3 +160,39 @@ def test_a_wait_of_the_subject_itself_outranks_those_of_others():
     assert longest_wait(results, "tool", "tool:b") == 2.0
     assert longest_wait(results, "tool", "tool:unseen") == 9.0
     assert longest_wait(results, "llm") == 0.0
+
+
+CUT = result("llm.sdk", "agent:a/llm", answered=True, cut_off=True)
+
+
+def asked_again(subject="agent:a/llm", *, failure=True):
+    """A call of the model that ended, and the next one that is going."""
+    ended = {"kind": "timeout.read", "text": "", "exception": "", "causes": []} if failure else None
+    closing = {"k": "close", "id": "1.2", "end": 9.0, "failure": ended, "attrs": {}}
+    first, second = span("llm.call", 1.0, subject, "1.2"), span("llm.call", 9.1, subject, "1.3")
+    return Live(KICKOFF, 10.0, 0.0, 9.5, [first, closing, second])
+
+
+def test_a_timeout_that_cut_the_model_off_alone_ends_the_crew_when_it_asks_again():
+    assert "agent:a/llm is cut off by its timeout here as it was alone" in verdict(asked_again(), [CUT])
+
+
+@pytest.mark.parametrize(
+    ("live", "results"),
+    [
+        (asked_again(failure=False), [CUT]),
+        (asked_again(), [result("llm.sdk", "agent:a/llm", answered=True)]),
+        (asked_again("agent:b/llm"), [CUT, result("llm.sdk", "agent:b/llm", answered=True)]),
+    ],
+    ids=["the first call got through", "it was not cut off alone", "it is another model"],
+)
+def test_otherwise_the_crew_goes_on(live, results):
+    assert verdict(live, results) == ""
+
+
+def test_bytes_are_counted_apart_for_each_thing_that_is_looked_at():
+    alone = step("tool.isolated", "tool:a", patience=15.0)
+    waiting = [stack(4.0, "lock", "1.1", bytes_received=0), stack(4.1, "recv", "1.2", bytes_received=90)]
+    later = [stack(8.0, "lock", "1.1", bytes_received=0), stack(8.1, "recv", "1.2", bytes_received=90)]
+    spans = [span("tool.call", 0.5, "tool:a"), span("net.exchange", 0.6, "tool:a", "1.2", "1.1")]
+    assert "no answer after" in verdict(Live(alone, 16.5, 0.0, 1.0, spans, [*waiting, *later]), [])
