@@ -96,7 +96,8 @@ def _finding(evidence: Evidence, calls: ToolCalls, alone: float, took: list[floa
             f"Tool `{tool.name}` took {wording.seconds(alone)} alone ({wording.sample(len(calls.alone))}), and "
             f"{outcome}; {owner} seems to take {width} at a time.{overload(evidence)}"
         ),
-        evidence=tuple(span.id for span in (*calls.alone, *calls.loaded)) + (known.ids if bound else ()),
+        evidence=tuple(span.id for span in (*calls.alone, *calls.loaded, *_cut_in_crew(evidence, calls)))
+        + (known.ids if bound else ()),
         measured=Quantity(f"latency, {count} at once", Seconds(round(max(took), 3)), n=count),
         limit=(
             Quantity("timeout", known.timeout, where=known.where)
@@ -109,6 +110,16 @@ def _finding(evidence: Evidence, calls: ToolCalls, alone: float, took: list[floa
         host=asked[0] if asked else "",
         depends_on=depends_on(evidence, calls.loaded[0]),
     )
+
+
+def _cut_in_crew(evidence: Evidence, calls: ToolCalls) -> list[Span]:
+    """Calls that failed in the crew while others of the same tool were going on."""
+    return [
+        span
+        for span in calls.crew
+        if failure_of(evidence, span) is not None
+        and any(other is not span and overlap([span, other], evidence) > 1 for other in calls.crew)
+    ]
 
 
 def _kind(evidence: Evidence, span: Span) -> str:

@@ -136,8 +136,13 @@ ALONE = step("tool.isolated", "tool:a", patience=15.0)
     ids=["patient", "silent", "never looked at", "computes", "stalled in its body", "bytes arrive"],
 )
 def test_a_tool_alone_is_ended_when_it_has_been_silent_for_its_patience(now, stacks, ends):
-    live = Live(ALONE, now, 0.0, 9.0, [span("tool.call", 1.0, "tool:a")], stacks)
+    live = Live(ALONE, now, 0.0, 5.0, [span("tool.call", 1.0, "tool:a")], stacks)
     assert bool(verdict(live, [])) is ends
+
+
+def test_a_tool_alone_that_still_tries_or_reads_has_its_whole_step():
+    live = Live(ALONE, 16.5, 0.0, 9.0, [span("tool.call", 1.0, "tool:a")], [stack(14.0, "recv")])
+    assert verdict(live, []) == ""
 
 
 def test_between_calls_and_in_other_probes_nobody_is_ended():
