@@ -30,7 +30,8 @@ _CODE = {
 }
 
 
-_METHOD = re.compile(r"\b([A-Za-z_][\w.]*\.(?:get|post|put|patch|delete|head|options|request|stream|send))\(")
+_CLIENT = re.compile(r"\b((?:httpx2?\.)?(?:Async)?Client)\(")
+_METHOD = re.compile(r"\b((?!os\.)[A-Za-z_][\w.]*\.(?:get|post|put|patch|delete|head|options|request|stream|send))\(")
 _DRAINED = {
     "requests": (
         "deadline = time.monotonic() + {total}\n"
@@ -51,8 +52,8 @@ _DRAINED = {
 
 
 def written_call(source: str) -> str:
-    """The call of an HTTP client in a line of source, as written: `client.get`; empty for none."""
-    found = _METHOD.search(source)
+    """The call of an HTTP client in a line of source, as written: `client.get`, `httpx.Client`; empty for none."""
+    found = _METHOD.search(source) or _CLIENT.search(source)
     return found[1] if found else ""
 
 
@@ -63,6 +64,8 @@ def bounded_call(client: str, call: str = "", read: int = 20) -> Fix:
     if client in {"requests", "httpx", "httpx2"} and _METHOD.fullmatch(f"{call}("):
         url = "method, url" if method in {"request", "stream"} else "request" if method == "send" else "url"
         text = text.replace(f"{client}.get(url", f"{call}({url}", 1)
+    elif client in {"httpx", "httpx2"} and _CLIENT.fullmatch(f"{call}("):
+        text = text.replace(f"{client}.get(url, ", f"{call}(", 1)
     elif client in {"queue", "future"} and method in {"get", "result"}:
         text = f"{call}(timeout={{read}})"
     return Fix(f"Give the call a timeout of {read} s", text.format(read=read, total=read * 3))

@@ -115,6 +115,13 @@ def test_a_crew_whose_thread_computes_is_not_quiet():
     assert verdict(live, []) == ""
 
 
+@pytest.mark.parametrize(("idle", "ends"), [(0.0, False), (15.0, True)], ids=["works", "stands there"])
+def test_a_child_process_counts_as_work_only_while_it_uses_a_cpu(idle, ends):
+    looks = [stack(20.0, "process", idle_seconds=idle)]
+    live = Live(KICKOFF, 25.0, 0.0, 0.0, [span("tool.call", 0.0, "tool:b")], looks)
+    assert bool(verdict(live, [])) is ends
+
+
 def test_a_crew_that_never_moved_is_counted_from_its_start():
     assert verdict(Live(KICKOFF, 25.0, 10.0, 0.0), []) == ""
     assert verdict(Live(KICKOFF, 31.0, 10.0, 0.0), []) == "nothing has moved for 21.0 s"
