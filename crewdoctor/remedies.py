@@ -21,7 +21,7 @@ _CODE = {
     "subprocess": "subprocess.run(command, timeout={read}, check=True)",
     "queue": "queue.get(timeout={read})",
     "lock": "lock.acquire(timeout={read})  # a thread that takes it twice needs threading.RLock()",
-    "sqlite3": "sqlite3.connect(path, timeout={read})  # and end the transaction that holds the lock",
+    "sqlite3": "sqlite3.connect(path, timeout=5)  # and commit before anything slow, wherever it is written to",
     "threading": "lock.acquire(timeout={read})",
     "openai": "OpenAI(timeout={read}, max_retries=1)  # the client the tool calls",
     "future": "future.result(timeout={read})",
@@ -30,13 +30,17 @@ _CODE = {
 }
 
 
+_TITLES = {
+    "sqlite3": "Find who keeps its transaction open, and wait less for it",
+    "lock": "See who holds the lock, and wait for it with a limit",
+}
 _CLIENT = re.compile(r"\b((?:httpx2?\.)?(?:Async)?Client)\(")
 _METHOD = re.compile(r"\b((?!os\.)[A-Za-z_][\w.]*\.(?:get|post|put|patch|delete|head|options|request|stream|send))\(")
 _DRAINED = {
     "requests": (
         "deadline = time.monotonic() + {total}\n"
         "with requests.get(url, timeout=(3.05, {read}), stream=True) as response:\n"
-        "    for part in response.iter_content(8192):\n"
+        "    for part in response.iter_content(1):\n"
         "        if time.monotonic() > deadline:\n"
         "            raise TimeoutError(url)"
     ),
@@ -68,7 +72,8 @@ def bounded_call(client: str, call: str = "", read: int = 20) -> Fix:
         text = text.replace(f"{client}.get(url, ", f"{call}(", 1)
     elif client in {"queue", "future"} and method in {"get", "result"}:
         text = f"{call}(timeout={{read}})"
-    return Fix(f"Give the call a timeout of {read} s", text.format(read=read, total=read * 3))
+    title = _TITLES.get(client, f"Give the call a timeout of {read} s")
+    return Fix(title, text.format(read=read, total=read * 3))
 
 
 def drained(client: str, read: int = 20) -> Fix:

@@ -33,7 +33,7 @@ from crewdoctor.model.inventory import ToolEntry
 from crewdoctor.model.layer import Layer
 from crewdoctor.model.rule import rule
 from crewdoctor.model.span import Span
-from crewdoctor.toolcalls import TOOL_KEYS, depends_on, failure_of, hosts, tool_calls, wires
+from crewdoctor.toolcalls import TOOL_KEYS, depends_on, failure_of, hosts, still_failing, tool_calls, wires
 from crewdoctor.waits import NETWORK, OWN_BOUND, WAIT_KEYS, blocked, unfinished
 
 SLOW = 10.0
@@ -45,7 +45,11 @@ def tool_slow(evidence: Evidence) -> Iterator[Finding]:
     """One finding per tool that is slow alone and dominates the crew."""
     kickoffs = [span for span in evidence.spans("crew.kickoff") if span.end is not None]
     for calls in tool_calls(evidence):
-        standing = [span for span in calls.alone if unfinished(span) and _busy(evidence, span)]
+        standing = [
+            span
+            for span in calls.alone
+            if unfinished(span) and not still_failing(evidence, span) and _busy(evidence, span)
+        ]
         done = [span for span in calls.alone if not unfinished(span) and failure_of(evidence, span) is None]
         slowest = max((*standing, *done), key=lambda span: span.seconds(evidence.end_of(span)), default=None)
         if slowest is None or slowest.seconds(evidence.end_of(slowest)) < SLOW:
@@ -77,8 +81,8 @@ def _finding(evidence: Evidence, tool: ToolEntry, span: Span, spent: float, tota
     if unfinished(span):
         text = f"had not finished after {wording.seconds(took)} alone; it was in {wait.text}"
         if answers:
-            of = f" of {asked[0]}" if asked else ""
-            text += f", after {wording.plural(len(answers), 'request')}{of} that were all answered at once"
+            to = f" to {asked[0]}" if asked else ""
+            text += f", after {wording.plural(len(answers), 'request')}{to}, each answered"
     elif asked and network >= SHARE * took:
         text = f"took {wording.seconds(took)} alone, waiting for {asked[0]}"
     elif wait.waiting not in {*NETWORK, "unknown", ""}:

@@ -41,6 +41,8 @@ from crewdoctor.waits import NETWORK, OWN_BOUND, WAIT_KEYS, blocked, unfinished
 
 PATIENCE = 10.0
 """Ours: seconds without a byte from which a wait is a hang; honest services take less."""
+SDKS = frozenset({"openai"})
+"""Clients that make several attempts by default, each with the whole timeout."""
 TOGETHER = 4.0
 """The same where several tools wait for one host: they share its lane, so each is given less time."""
 
@@ -90,10 +92,11 @@ def _finding(evidence: Evidence, tool: ToolEntry, span: Span, count: int) -> Fin
     place = f", {wording.place(location, evidence.inventory.project_root)}" if location else ""
     silent = f" after {wording.plural(wait.received, 'byte')} of the answer" if wait.received else ""
     when = f" {wording.exact(ending.after.value)} after its start" if isinstance(ending.after, Seconds) else ""
-    after, ends, measured = ending.after, f"{ending.text}{when}", wait.silent
+    client, call = waiting_call(evidence, span, wait.waiting, location)
+    again = ", and its SDK would then have tried again" if client in SDKS and when else ""
+    after, ends, measured = ending.after, f"{ending.text}{when}{again}", wait.silent
     if wait.drips:
         after, ends, measured = UNLIMITED, _never(ending.after), wait.seconds
-    client, call = waiting_call(evidence, span, wait.waiting, location)
     return Finding(
         code="CD304",
         slug="tool_hangs",

@@ -78,7 +78,7 @@ def _failure(evidence: Evidence, span: Span) -> Failure | None:
 def _fix(tool: ToolEntry, failure: Failure, known: InForce, requests: tuple[Span, ...]) -> Fix:
     if not failure.kind.is_timeout:
         return Fix("Make it work by hand first, with the same arguments", f"{tool.name}.run(...)")
-    peer = str(requests[-1].attrs.get("host", "the service")) if requests else "the service"
+    peer = "{host}:{port}".format(**requests[-1].attrs) if requests else "the service"
     title = f"See why {peer} takes longer than that, or allow for it"
     if not isinstance(known.timeout, Seconds):
         return Fix(f"{title}; call the tool by hand until it answers", f"{tool.name}.run(...)")

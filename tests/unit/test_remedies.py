@@ -15,7 +15,7 @@ FIXES = [
     ("openai", "client.chat.completions.create", "OpenAI(timeout=20, max_retries=1)"),
     ("queue", "_answers.get", "_answers.get(timeout=20)"),
     ("future", "f.result", "f.result(timeout=20)"),
-    ("sqlite3", "db.execute", "sqlite3.connect(path, timeout=20)"),
+    ("sqlite3", "db.execute", "sqlite3.connect(path, timeout=5)"),
 ]
 
 
