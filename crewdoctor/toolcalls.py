@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from statistics import median
 
-from crewdoctor.budget import NETWORK_CLIENTS, OWN_WAITS, scan_of
+from crewdoctor.budget import OWN_WAITS, WAITERS, scan_of
 from crewdoctor.calls import NOT_ITS_FAULT
 from crewdoctor.model.evidence import Evidence
 from crewdoctor.model.inventory import ToolEntry
@@ -21,6 +22,7 @@ _TRANSPORT = ("tcp.", "tls.", "timeout.", "proxy.", "dns.")
 _BAD_GATEWAY = frozenset({502, 503, 504})
 """Statuses no argument of ours can provoke."""
 _SERVER_ERROR = 500
+_NO_NETWORK = WAITERS | {"sqlite3"}
 _OF_WAITS = {"process": "subprocess"}
 _PLACES = ("url", "uri", "host", "domain", "link", "site", "address", "endpoint", "server", "page")
 
@@ -93,7 +95,7 @@ def _hidden(evidence: Evidence, span: Span) -> Failure | None:
     Only of tools whose own source asks the network: a library's side trip that fails is no failure of the tool.
     """
     failure = _deepest(evidence, span)
-    asks = any(entry.client in NETWORK_CLIENTS and span.subject in entry.subjects for entry in evidence.inventory.scan)
+    asks = any(entry.client not in _NO_NETWORK and span.subject in entry.subjects for entry in evidence.inventory.scan)
     return failure if asks and failure is not None and failure.kind.value.startswith(_TRANSPORT) else None
 
 
@@ -140,6 +142,29 @@ def depends_on(evidence: Evidence, span: Span) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*named, *on_the_way, *(f"proxy:{host}" for host in hosts(evidence, span)))))
 
 
+def queued(evidence: Evidence, request: Span) -> float:
+    """Seconds a request waited before anything was sent or connected for it: in line for a connection of its client."""
+    begun = [each.start for each in wires(evidence, request) if each.parent == request.id]
+    if begun:
+        return max(0.0, min(begun) - request.start)
+    ran_out = request.failure is not None and request.failure.kind is FailureKind.TIMEOUT_POOL
+    return request.seconds() if ran_out else 0.0
+
+
+def on_the_wire(evidence: Evidence, span: Span) -> float | None:
+    """Seconds in which a call was really asking its services, queues of its own left out; None: no request was seen."""
+    asked = wires(evidence, span, "http.request")
+    spent = [each.seconds(evidence.end_of(each)) - queued(evidence, each) for each in asked]
+    return sum(spent) if spent else None
+
+
+def answered_as_alone(evidence: Evidence, calls: ToolCalls, ratio: float, floor: float) -> bool:
+    """Whether under load the services answered as fast as alone: the tool stood in a line of its own."""
+    alone = [spent for span in calls.alone if (spent := on_the_wire(evidence, span)) is not None]
+    loaded = [spent for span in calls.loaded if (spent := on_the_wire(evidence, span)) is not None]
+    return bool(alone and loaded) and median(loaded) < max(ratio * max(alone), max(alone) + floor)
+
+
 def waiting_call(evidence: Evidence, span: Span, waiting: str, location: Location | None) -> tuple[str, str]:
     """The library that waits, as seen on the wire, else as written in the source; and the call, as written."""
     entries = scan_of(evidence.recording, span.subject)
@@ -151,7 +176,7 @@ def waiting_call(evidence: Evidence, span: Span, waiting: str, location: Locatio
     open_ones = [each for each in evidence.children(span, "http.request") if unfinished(each)]
     client = next((str(each.attrs["client"]) for each in open_ones if each.attrs.get("client")), "")
     call = here[0].call if here else written_call(location.source if location else "")
-    return client or next((entry.client for entry in here or entries), ""), call
+    return client or next((entry.client for entry in here or entries), "socket" if waiting != "dns" else ""), call
 
 
 def _takes_a_place(tool: ToolEntry) -> bool:

@@ -35,7 +35,16 @@ from crewdoctor.model.layer import Layer
 from crewdoctor.model.rule import rule
 from crewdoctor.model.setting import Seconds
 from crewdoctor.model.span import Span
-from crewdoctor.toolcalls import TOOL_KEYS, ToolCalls, blocked_by_us, depends_on, failure_of, hosts, tool_calls
+from crewdoctor.toolcalls import (
+    TOOL_KEYS,
+    ToolCalls,
+    answered_as_alone,
+    blocked_by_us,
+    depends_on,
+    failure_of,
+    hosts,
+    tool_calls,
+)
 from crewdoctor.waits import WAIT_KEYS, blocked, unfinished
 
 RATIO, FLOOR = 2.0, 0.5
@@ -57,7 +66,7 @@ def tool_slow_only_under_load(evidence: Evidence) -> Iterator[Finding]:
         took = [span.seconds(evidence.end_of(span)) for span in calls.loaded]
         failed = [span for span in calls.loaded if _failed(evidence, span, alone)]
         slow = median(took) >= RATIO * alone and median(took) - alone >= FLOOR
-        if failed or (slow and not _computes(evidence, calls)):
+        if failed or (slow and not _computes(evidence, calls) and not answered_as_alone(evidence, calls, RATIO, FLOOR)):
             yield _finding(evidence, calls, alone, took, failed)
 
 

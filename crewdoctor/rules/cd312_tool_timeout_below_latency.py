@@ -69,6 +69,7 @@ def _latency(evidence: Evidence, span: Span) -> float:
     waited = [
         float(first) if isinstance(first := each.attrs.get("first_byte"), (int, float)) else each.seconds()
         for request in wires(evidence, span, "http.request")
+        if request.failure is None
         for each in evidence.children(request, "net.exchange") or (request,)
     ]
     return max(waited, default=0.0 if wires(evidence, span) else span.seconds())

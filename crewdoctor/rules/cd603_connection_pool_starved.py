@@ -32,7 +32,7 @@ from crewdoctor.model.layer import Layer
 from crewdoctor.model.rule import rule
 from crewdoctor.model.setting import Seconds
 from crewdoctor.model.span import FailureKind, Span
-from crewdoctor.toolcalls import TOOL_KEYS, hosts, tool_calls, wires
+from crewdoctor.toolcalls import TOOL_KEYS, hosts, queued, tool_calls, wires
 from crewdoctor.waits import unfinished
 
 FROM, SHARE = 1.0, 0.5
@@ -46,35 +46,33 @@ _POOLS = {
 def connection_pool_starved(evidence: Evidence) -> Iterator[Finding]:
     """One finding per tool, about the call that queued longest."""
     for calls in tool_calls(evidence):
-        found = [(waited, span) for span in (*calls.alone, *calls.crew) if (waited := _queued(evidence, span))]
+        groups = [*([span] for span in (*calls.alone, *calls.crew)), calls.loaded]
+        found = [(waited, group) for group in groups if (waited := _queued(evidence, group))]
         if found:
-            waited, span = max(found, key=lambda each: each[0])
-            yield _finding(evidence, calls.tool, span, waited)
+            waited, group = max(found, key=lambda each: each[0])
+            yield _finding(evidence, calls.tool, group, waited)
 
 
-def _queued(evidence: Evidence, span: Span) -> float:
-    """The longest wait for a connection in this call, where that is what the call waited for; else 0.0."""
-    requests = [each for each in wires(evidence, span, "http.request") if not unfinished(each)]
-    if unfinished(span) or overlap(requests, evidence) < 2:  # noqa: PLR2004 - alone nobody queues
+def _requests(evidence: Evidence, group: list[Span]) -> list[Span]:
+    return [each for span in group for each in wires(evidence, span, "http.request") if not unfinished(each)]
+
+
+def _queued(evidence: Evidence, group: list[Span]) -> float:
+    """The longest wait for a connection in these calls, where that is what they waited for; else 0.0."""
+    requests = _requests(evidence, group)
+    if any(map(unfinished, group)) or overlap(requests, evidence) < 2:  # noqa: PLR2004 - alone nobody queues
         return 0.0
-    waited = max((_before(evidence, request) for request in requests), default=0.0)
-    return waited if waited >= max(FROM, SHARE * span.seconds()) else 0.0
-
-
-def _before(evidence: Evidence, request: Span) -> float:
-    begun = [each.start for each in wires(evidence, request) if each.parent == request.id]
-    if begun:
-        return min(begun) - request.start
-    return request.seconds() if _ran_out(request) else 0.0
+    waited = max((queued(evidence, request) for request in requests), default=0.0)
+    return waited if waited >= max(FROM, SHARE * max(span.seconds() for span in group)) else 0.0
 
 
 def _ran_out(request: Span) -> bool:
     return request.failure is not None and request.failure.kind is FailureKind.TIMEOUT_POOL
 
 
-def _finding(evidence: Evidence, tool: ToolEntry, span: Span, waited: float) -> Finding:
-    requests = [each for each in wires(evidence, span, "http.request") if not unfinished(each)]
-    exchanges = wires(evidence, span, "net.exchange")
+def _finding(evidence: Evidence, tool: ToolEntry, group: list[Span], waited: float) -> Finding:
+    requests, span = _requests(evidence, group), group[0]
+    exchanges = [each for call in group for each in wires(evidence, call, "net.exchange")]
     answered = max((each.seconds(evidence.end_of(each)) for each in exchanges), default=0.0)
     wide, at_once = max(1, overlap(exchanges, evidence)), overlap(requests, evidence)
     ran_out = [each for each in requests if _ran_out(each)]
@@ -88,11 +86,11 @@ def _finding(evidence: Evidence, tool: ToolEntry, span: Span, waited: float) -> 
         layer=Layer.TOOL,
         subject=tool.subject,
         message=(
-            f"Tool `{tool.name}` makes {at_once} requests at once over {wording.plural(wide, 'connection')}: one "
-            f"waited {wording.seconds(waited)} for a free one, while answers took up to {wording.seconds(answered)}{end} "
-            f"(span {span.id}).{overload(evidence)}"
+            f"Tool `{tool.name}` made {at_once} requests at once over {wording.plural(wide, 'connection')}: "
+            f"one waited {wording.seconds(waited)} for a free one, while answers took up to "
+            f"{wording.seconds(answered)}{end} (span {span.id}).{overload(evidence)}"
         ),
-        evidence=(span.id, *(each.id for each in requests)),
+        evidence=(*(each.id for each in group), *(each.id for each in requests)),
         measured=Quantity("wait for a connection", Seconds(round(waited, 3)), n=len(requests)),
         limit=Quantity("in use at once", wide, "connections"),
         location=tool.location,

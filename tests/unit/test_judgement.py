@@ -171,6 +171,15 @@ def own_computation_four_at_once(scene):
         scene.stack(step, 9.0, call, "cpu", seconds=2.0)
 
 
+def gate_of_its_own_four_at_once(scene):
+    crew(scene)
+    step = isolated(scene)
+    scene.tool(step, 5.0, 6.0, timeout=10.0)
+    for index in range(4):
+        call = scene.span(step, "tool.call", 7.0, 8.0 + index, subject=TOOL, tool="search", n=4, args_source="schema")
+        request(scene, step, call, 7.0 + index, 8.0 + index)
+
+
 def execution_just_within_its_limit(scene):
     crew(scene, deadline=10.0, read=2.0)
     step = scene.step("crew.kickoff", CREW, 30.0, 41.0)
@@ -228,6 +237,7 @@ HEALTHY = (
     limit_set_where_the_source_does_not_show_it,
     work_bounded_from_outside,
     own_computation_four_at_once,
+    gate_of_its_own_four_at_once,
     execution_just_within_its_limit,
     limit_inverted_by_defaults_alone,
     long_streamed_answer,
@@ -329,7 +339,19 @@ def pool_whose_calls_are_cut_off_in_the_crew(scene):
         scene.tool(step, start, start + 1.7, timeout=1.7, failure=FailureKind.TIMEOUT_READ, source="model")
 
 
+def shared_client_of_one_connection(scene):
+    crew(scene)
+    step = isolated(scene)
+    scene.tool(step, 5.0, 6.5, timeout=10.0)
+    for index in range(4):
+        end = 8.5 + index * 1.5
+        call = scene.span(step, "tool.call", 7.0, end, subject=TOOL, tool="search", n=4, args_source="schema")
+        outer = scene.span(step, "http.request", 7.0, end, parent=call, client="httpx", host="h", port=443, status=200)
+        scene.span(step, "net.exchange", end - 1.5, end, parent=outer, host="h", port=443, first_byte=1.5)
+
+
 SICK = (
+    (shared_client_of_one_connection, "CD603", TOOL, Severity.WARNING, set()),
     (attempts_that_all_time_out, "CD305", TOOL, Severity.ERROR, set()),
     (failure_the_tool_keeps_to_itself, "CD305", TOOL, Severity.ERROR, set()),
     (answer_that_drips, "CD304", TOOL, Severity.ERROR, set()),
