@@ -26,15 +26,16 @@ from collections.abc import Iterator
 from crewdoctor import wording
 from crewdoctor.budget import InForce, cost
 from crewdoctor.model.evidence import Evidence
-from crewdoctor.model.finding import Finding, Quantity, Severity
+from crewdoctor.model.finding import Finding, Fix, Quantity, Severity
 from crewdoctor.model.layer import Layer
 from crewdoctor.model.rule import rule
 from crewdoctor.model.setting import Seconds
 from crewdoctor.model.span import Span
 from crewdoctor.remedies import bounded_call
 from crewdoctor.toolcalls import waiting_call
-from crewdoctor.waits import OWN_BOUND, WAIT_KEYS, blocked, unfinished
+from crewdoctor.waits import OWN_BOUND, WAIT_KEYS, Wait, blocked, unfinished
 
+CREWAI = "crewai"
 PATIENCE = 10.0
 TOLD_ELSEWHERE = ("llm.call", "tool.call", "limiter.sleep")
 """What a kickoff may be blocked on that has a rule of its own."""
@@ -59,7 +60,8 @@ def side_host_blocked(evidence: Evidence) -> Iterator[Finding]:
             continue
         subject = tasks[-1].subject if tasks else kickoff.subject
         function = f"`{wait.location.function}` in " if wait.location and wait.location.function else ""
-        place = f" ({wording.place(wait.location, root)})" if wait.location else ""
+        asker = "" if wait.location else _asker(evidence, wait)
+        place = f" ({wording.place(wait.location, root)})" if wait.location else f" (asked by {asker})" if asker else ""
         yield Finding(
             code="CD705",
             slug="side_host_blocked",
@@ -74,10 +76,25 @@ def side_host_blocked(evidence: Evidence) -> Iterator[Finding]:
             measured=Quantity("wait without a byte", Seconds(round(wait.silent, 3)), n=1),
             limit=Quantity("timeout", ending.after, where=ending.where),
             location=wait.location,
-            fix=bounded_call(*waiting_call(evidence, kickoff, wait.waiting, wait.location)),
+            fix=_fix(evidence, kickoff, wait, asker),
             lost=cost(ending.after, wait.silent),
             host=wait.host,
         )
+
+
+def _asker(evidence: Evidence, wait: Wait) -> str:
+    """Whose code of crewai waits, where none of the user's does: `crewai/memory/types.py`."""
+    frames = next((stack.frames for stack in evidence.stacks() if stack.id == wait.ids[-1]), ())
+    inside = [frame.file.replace("\\", "/") for frame in frames if f"/{CREWAI}/" in frame.file.replace("\\", "/")]
+    return f"{CREWAI}/{inside[0].rpartition(f'/{CREWAI}/')[2]}" if inside else ""
+
+
+def _fix(evidence: Evidence, kickoff: Span, wait: Wait, asker: str) -> Fix:
+    if wait.location:
+        return bounded_call(*waiting_call(evidence, kickoff, wait.waiting, wait.location))
+    part = asker.split("/")[1] if asker.count("/") > 1 else "part"
+    code = f"Crew(..., {part}=False)" if part == "memory" else ""
+    return Fix(f"Make {wait.host} answer, or leave out the {part} that asks it", code)
 
 
 def _of(kickoff: Span, tasks: list[Span]) -> Span:
