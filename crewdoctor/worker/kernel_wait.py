@@ -55,17 +55,19 @@ _CALLS = {"x86_64": _X86_64, "aarch64": _AARCH64}.get(platform.machine(), {})
 _BY_DESCRIPTOR = {"x86_64": {0, 42, 44, 45, 46, 47}, "aarch64": {63, 203, 206, 207, 211, 212}}.get(
     platform.machine(), set()
 )
+_FUTEX_TIMEOUT = 4
+"""Which argument of futex(2) points to its timeout; null: wait for ever."""
 _POLLS = {"x86_64": {7, 271}, "aarch64": {73}}.get(platform.machine(), set())
 
 
-def kernel_wait(native_id: int) -> tuple[str, str]:
-    """What a thread blocks in (`Stack.waiting`, empty when unknown) and its peer, where it waits on one socket."""
+def kernel_wait(native_id: int) -> tuple[str, str, bool]:
+    """What a thread blocks in (`Stack.waiting`, empty when unknown), its peer if it is one socket, and if for ever."""
     try:
         fields = Path(f"/proc/self/task/{native_id}/syscall").read_text().split()
     except OSError:
-        return "", ""
+        return "", "", False
     if not fields or not fields[0].isdigit():
-        return "", ""
+        return "", "", False
     number = int(fields[0])
     kind = _CALLS.get(number, "")
     first = int(fields[1], 16) if len(fields) > 1 else -1
@@ -76,7 +78,7 @@ def kernel_wait(native_id: int) -> tuple[str, str]:
     peer, is_socket = _peer(first) if first >= 0 else ("", False)
     if kind == "recv" and first >= 0 and not is_socket:
         kind = "file"
-    return kind, peer
+    return kind, peer, kind == "lock" and len(fields) > _FUTEX_TIMEOUT and int(fields[_FUTEX_TIMEOUT], 16) == 0
 
 
 def wanted_cpu_seconds(native_id: int) -> float:

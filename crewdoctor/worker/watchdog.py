@@ -17,9 +17,10 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
 
-from crewdoctor.model.setting import Location
+from crewdoctor.model.setting import UNLIMITED, Location
 from crewdoctor.wire.codec import encode
 from crewdoctor.worker.awaits import tasks
+from crewdoctor.worker.descendants import Descendants
 from crewdoctor.worker.inflight import settle_idle
 from crewdoctor.worker.kernel_wait import kernel_wait, wanted_cpu_seconds
 from crewdoctor.worker.operation import Operation
@@ -66,6 +67,7 @@ class Watchdog:
         self._recorder, self._control, self._root = recorder, control, project_root
         self._seen: dict[Hashable, _Seen] = {}
         self._due: dict[Hashable, float] = {}
+        self._children = Descendants()
         self._wake, self._waker = os.pipe()
         self._thread = threading.Thread(target=self._watch, name="crewdoctor-watchdog", daemon=True)
 
@@ -160,7 +162,7 @@ class Watchdog:
                 _name(names.get(operation.thread_id), task),
                 _kind(operation, names.get(operation.thread_id)),
                 operation.span or spans.get(operation.thread_id),
-                _attributes(operation),
+                self._attributes(operation, now),
             )
         for ident, frame in frames.items():
             if ident not in told_threads and (sighting := self._thread_sighting(ident, frame, names, spans, now)):
@@ -187,9 +189,13 @@ class Watchdog:
         if seen.busy_since is not None:
             return Sighting(("busy", ident), seen.busy_since, stack, _name(thread, None), "cpu", span)
         kind = waiting(stack)
-        seen_by_kernel, peer = ("", "") if kind in _WAITERS else kernel_wait(native)
+        seen_by_kernel, peer, endless = ("", "", False) if kind in _WAITERS else kernel_wait(native)
+        if seen_by_kernel == "sleep":  # Python's own sleeps are in flight: this is C code that waits for somebody
+            seen_by_kernel, peer = "lock", "a library that sleeps and tries again"
         kind = kind or seen_by_kernel
-        attrs = {"peer": peer} if peer else {}
+        attrs: dict[str, Any] = {"peer": peer} if peer else {}
+        if endless:
+            attrs["timeout"] = encode(UNLIMITED)
         key = ("thread", ident, seen.place)
         return Sighting(key, seen.since, stack, _name(thread, None), kind, span, attrs, waiter=kind in _WAITERS)
 
@@ -216,6 +222,16 @@ class Watchdog:
             seen.cpu, seen.looked = cpu, now
         return seen
 
+    def _attributes(self, operation: Operation, now: float) -> dict[str, Any]:
+        attrs: dict[str, Any] = {"bytes_received": operation.bytes}
+        if operation.peer:
+            attrs["peer"] = operation.peer
+        if operation.timeout is not None:
+            attrs["timeout"] = encode(operation.timeout)
+        if operation.kind == "process":
+            attrs["idle_seconds"] = round(min(self._children.idle_seconds(now), now - operation.started), 3)
+        return attrs
+
     def _innermost_operations(self) -> dict[int, Operation]:
         """The latest of each thread and task: an HTTP tap's wait holds the socket's within it."""
         latest: dict[Hashable, tuple[int, Operation]] = {}
@@ -238,15 +254,6 @@ def _kind(operation: Operation, thread: threading.Thread | None) -> str:
     native = os.getpid() if thread is threading.main_thread() else getattr(thread, "native_id", None) or 0
     held = kernel_wait(native)[0]
     return "lock" if held == "sleep" else held or "cpu"
-
-
-def _attributes(operation: Operation) -> dict[str, Any]:
-    attrs: dict[str, Any] = {"bytes_received": operation.bytes}
-    if operation.peer:
-        attrs["peer"] = operation.peer
-    if operation.timeout is not None:
-        attrs["timeout"] = encode(operation.timeout)
-    return attrs
 
 
 def _name(thread: threading.Thread | None, task: Any) -> str:
