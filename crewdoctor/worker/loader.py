@@ -23,6 +23,7 @@ from crewdoctor.worker.load_failure import TargetDoesNotLoad
 from crewdoctor.worker.load_reasons import explain
 from crewdoctor.worker.peers import Peers, noted_peers
 from crewdoctor.worker.project_paths import Place, enter, locate
+from crewdoctor.worker.secrets_held import learn_modules
 from crewdoctor.worker.source_place import is_users
 
 STAND_IN_KEY = "your-key-is-not-set"
@@ -84,7 +85,11 @@ def _load_once(place: Place) -> Target:
         except BaseException as error:
             raise explain(error, place, peers) from error
         with watched() as constructions, intercepted() as seen:
-            crew, shape, name, captured = _guarded(lambda: _find(place, seen), place, peers)
+            try:
+                crew, shape, name, captured = _guarded(lambda: _find(place, seen), place, peers)
+            finally:
+                learn_modules()
+                learn_environment(os.environ)
     return Target(crew, shape, name, place, constructions, captured)
 
 
