@@ -61,7 +61,12 @@ def diagnose(target: str, given: Mapping[str, Any], recording: Path | None, told
     merged = configured.options
     find_project(merged)
     file = recording_file(recording)
-    screen = Screen(sys.stderr, quiet=told.verbosity < 0, color=outputs.colored(sys.stderr, told.color))
+    screen = Screen(
+        sys.stderr,
+        quiet=told.verbosity < 0,
+        color=outputs.colored(sys.stderr, told.color),
+        deadline=merged.deadline,
+    )
     for warning in configured.warnings:
         screen.say(warning)
     if told.verbosity > 1:
