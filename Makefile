@@ -7,7 +7,7 @@ SEED ?= 1
 # Compiled files go beside the project, whatever the environment says of bytecode.
 RUN := env -u PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX=$(CURDIR)/.cache/pyc
 
-.PHONY: setup quick test demo scoreboard lock docs clean
+.PHONY: setup quick test demo scoreboard bench-probe-llm lock docs clean
 
 setup: $(STAMP)
 
@@ -33,7 +33,10 @@ demo: $(STAMP)
 	$(RUN) $(BIN)/python fixtures/demo.py
 
 scoreboard: $(STAMP)
-	$(BIN)/python fixtures/scoreboard.py --seed $(SEED)
+	$(RUN) $(BIN)/python fixtures/scoreboard.py --seed $(SEED)
+
+bench-probe-llm: $(STAMP)
+	$(RUN) $(BIN)/python fixtures/bench_probe_llm.py
 
 docs: $(STAMP)
 	$(BIN)/python docs/generate.py

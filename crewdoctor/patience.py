@@ -117,9 +117,12 @@ class _Live:
         return look is not None and look.waiting in BUSY
 
     def bytes_came(self) -> bool:
-        """Whether an answer is arriving, however slowly: between two looks it grew."""
-        counts = [look.received for look in self.looks if isinstance(look.received, int)]
-        return len(counts) > 1 and counts[-1] > counts[-2]
+        """Whether an answer is arriving, however slowly: between two looks at the same thing it grew."""
+        counts: dict[str | None, list[int]] = {}
+        for look in self.looks:
+            if isinstance(look.received, int):
+                counts.setdefault(look.span, []).append(look.received)
+        return any(len(each) > 1 and each[-1] > each[-2] for each in counts.values())
 
 
 def verdict(live: LiveStep, results: Sequence[StepResult], now: float) -> str:

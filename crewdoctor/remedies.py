@@ -21,6 +21,11 @@ _CODE = {
     "threading": "lock.acquire(timeout={read})",
     "future": "future.result(timeout={read})",
     "psycopg": 'psycopg.connect(dsn, connect_timeout=3, options="-c statement_timeout={read}s")',
+    "sqlite3": "sqlite3.connect(path, timeout={read})",
+    "pymysql": "pymysql.connect(host=host, connect_timeout=3, read_timeout={read}, write_timeout={read})",
+    "pymongo": "pymongo.MongoClient(uri, timeoutMS={read}000)",
+    "kafka": "consumer.poll(timeout={read})",
+    "paramiko": "client.connect(host, timeout=3, banner_timeout=10, auth_timeout=10)",
     "redis": "redis.Redis(host=host, socket_timeout={read}, socket_connect_timeout=3)",
 }
 

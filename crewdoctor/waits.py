@@ -70,6 +70,8 @@ class Wait:
         """`recv from internal-api.local:443`, `a lock`."""
         if self.waiting in _IN_WORDS:
             return _IN_WORDS[self.waiting].format(self.peer or "an unknown peer")
+        if self.waiting in {"lock", "queue"} and self.peer:
+            return self.peer
         words = {
             "lock": "a lock",
             "process": "a child process",
@@ -147,7 +149,9 @@ def _received(inner: Span | None, last: Stack | None) -> int | None:
 
 
 def _moving(looks: list[Stack]) -> bool:
-    if not looks[1:]:
+    """Whether bytes came between the last two looks at the same thing: a thread that waits for it counts none."""
+    same = [each for each in looks if (each.span, each.thread) == (looks[-1].span, looks[-1].thread)]
+    if not same[1:]:
         return False
-    before, after = (stack.attrs.get("bytes_received") for stack in looks[-2:])
+    before, after = (stack.attrs.get("bytes_received") for stack in same[-2:])
     return isinstance(before, int) and isinstance(after, int) and after > before

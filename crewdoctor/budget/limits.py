@@ -85,7 +85,7 @@ def tool_limit(recording: Recording, subject: str) -> InForce:
 OWN_WAITS = {
     "process": frozenset({"subprocess"}),
     "queue": frozenset({"queue"}),
-    "lock": frozenset({"threading", "future", "queue"}),
+    "lock": frozenset({"threading", "future", "queue", "sqlite3"}),
 }
 """Ways of waiting that are no network's → clients whose calls wait so."""
 

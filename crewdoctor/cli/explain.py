@@ -15,7 +15,10 @@ def explain(
         typer.Argument(help="CD301, or tool_without_timeout.", show_default=False, autocompletion=rule),
     ],
 ) -> None:
-    """Explain a finding: what is compared, why it matters, how to fix it."""
+    """Explain a finding.
+
+    What is compared, why it matters, how to fix it.
+    """
     from crewdoctor import rulebook
     from crewdoctor.model.refusal import Refusal
 

@@ -61,3 +61,14 @@ Deadline = Annotated[
     Optional[str],  # noqa: UP045 - as above
     typer.Option("--deadline", help="Time for the diagnosis: 120s, 2m or 90. Default: 120s."),
 ]
+
+Text = Optional[str]  # noqa: UP045 - as above
+Inputs = Annotated[Text, typer.Option("--inputs", help="Inputs of the crew, as a JSON object.")]
+InputsFile = Annotated[
+    Optional[Path],  # noqa: UP045 - as above
+    typer.Option("--inputs-file", help="A file that holds them."),
+]
+Python = Annotated[Text, typer.Option("--python", help="The interpreter the crew runs in.")]
+Target = Annotated[str, typer.Argument(help="crew.py, or crew.py:name.", show_default=False)]
+Outer = Annotated[Text, typer.Option("--outer", help="The platform's own limit: 60s, 15m.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan, run nothing.")]

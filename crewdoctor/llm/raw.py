@@ -39,6 +39,10 @@ _OURS = frozenset(
 """Parameters a probe sets itself, that would change what is asked, or that crewai keeps from the SDK."""
 
 
+class NoCompletionError(Exception):
+    """The server answered with success, and with something that is no completion: a login page, an empty body."""
+
+
 @dataclass(slots=True)
 class Answer:
     """What one call was seen to do. Seconds from its start."""
@@ -174,13 +178,30 @@ class RawModel:
             raise
         answer.status = raw.status_code
         answer.headers = _telling(raw.headers)
-        parsed = raw.parse()
+        parsed = self._parsed(raw, stream=stream)
         if stream:
             _listen(parsed, answer, began, until, _piece_of_response if self.responses else _piece_of_chat)
         else:
             usage = getattr(parsed, "usage", None)
             answer.tokens = getattr(usage, "completion_tokens", None) or getattr(usage, "output_tokens", None) or 0
         answer.total = time.monotonic() - began
+
+    def _parsed(self, raw: Any, *, stream: bool) -> Any:
+        """Return what the SDK makes of the answer. It hands on a page as text, and an error object without choices."""
+        kind = str(raw.headers.get("content-type", "") or "no content type").partition(";")[0]
+        said = f"{raw.status_code} with {kind}"
+        if stream:
+            if kind == "text/html":
+                raise NoCompletionError(said)
+            return raw.parse()
+        try:
+            parsed = raw.parse()
+        except ValueError as error:
+            raise NoCompletionError(f"{said}: {' '.join(str(error).split())}") from error
+        if not getattr(parsed, "output" if self.responses else "choices", None):
+            told = getattr(parsed, "error", None)
+            raise NoCompletionError(f"{said}{f': {told}' if told else ''}")
+        return parsed
 
 
 def _listen(

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from crewdoctor.llm.raw import Answer, RawModel
+from crewdoctor.llm.raw import Answer, NoCompletionError, RawModel
 from crewdoctor.llm.waiting import within
 from crewdoctor.model.layer import Layer
 from crewdoctor.model.probe import Bench
@@ -83,6 +83,16 @@ class Sampling:
         if not seen.hung:  # what was left going shall be seen going
             model.close()
 
+    def once(self) -> None:
+        """One call as the user's own program makes it: own timeout, own retries; the attempts are counted."""
+        bench, model = self.bench, self.model
+        bench.fact("timeout", encode(model.timeout))
+        bench.fact("max_retries", model.max_retries)
+        self._call(model.client(), "configured", bench.remaining() - 1.0)
+        bench.fact("attempts", model.requests)
+        if not self.seen.hung:
+            model.close()
+
     def _retries_take(self) -> float:
         """Seconds the user's timeout and retries take on a silent server; openai's backoff is 0.5 s doubling to 8."""
         timeout = self.model.timeout
@@ -93,7 +103,8 @@ class Sampling:
 
     def _call(self, interface: Any, kind: str, seconds: float) -> None:
         model, seen, answer = self.model, self.seen, Answer()
-        stream = model.stream if kind == "configured" else kind in {"streamed", "full"}
+        # A model the crew streams is never asked otherwise: only then is a stream that stands still a hang of its own.
+        stream = model.stream or kind in {"streamed", "full"}
         limit = model.max_tokens if kind == "full" else SHORT_ANSWER
         seen.calls += 1
         attrs: dict[str, Any] = {
@@ -118,7 +129,7 @@ class Sampling:
                 span.fail(Failure(FailureKind.DEADLINE, f"no answer within {seconds:.1f} s"))
                 seen.hung = True
             elif ended.error is not None:
-                span.fail(self.bench.classify(ended.error))
+                span.fail(self._failure(ended.error))
                 seen.failed = True
             span.note(
                 attempts=model.requests - before,
@@ -132,15 +143,20 @@ class Sampling:
             )
         self._add(kind, answer, took, ok=ended is not None and ended.error is None)
 
+    def _failure(self, error: BaseException) -> Failure:
+        if isinstance(error, NoCompletionError):
+            return Failure(FailureKind.PROTOCOL, str(error), type(error).__qualname__)
+        return self.bench.classify(error)
+
     def _add(self, kind: str, answer: Answer, took: float, *, ok: bool) -> None:
         seen = self.seen
         seen.status = answer.status if answer.status is not None else seen.status
         seen.answered = seen.answered or ok
-        if ok and kind == "cold":
+        if ok and (kind == "cold" or (kind == "configured" and seen.cold is None and not answer.first_token)):
             seen.cold = took
         elif ok and kind == "warm":
             seen.warm.append(took)
-        elif ok and kind in {"streamed", "full"} and answer.first_token is not None:
+        elif ok and kind in {"streamed", "full", "configured"} and answer.first_token is not None:
             seen.first_token.append(answer.first_token)
             seen.gaps_max.append(answer.gaps_max)
             seen.total.append(answer.total)

@@ -88,7 +88,9 @@ def _simulated(result: StepResult, spans: list[Span], recording: Recording) -> b
     """A line is simulated where the embedded model answered in it."""
     if not recording.simulated:
         return False
-    touched = result.step.subject in recording.simulated or result.step.layer in _MODELS
+    preflight = recording.header.options.scope == "preflight"  # its own models were called first
+    of_models = result.step.layer in _MODELS and (not preflight or bool(result.step.args.get("embedded_base_url")))
+    touched = result.step.subject in recording.simulated or of_models
     return touched or any(span.attrs.get("simulated") is True for span in spans)
 
 

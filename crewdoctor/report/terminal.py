@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from crewdoctor.model.report import Report
-from crewdoctor.report.screen import findings, frame, layers, ledger, timing
+from crewdoctor.report.screen import findings, frame, layers, ledger, model_calls, settings, timing
 from crewdoctor.report.screen.line import Line
 
 FORMAT = "rich"
@@ -71,6 +71,9 @@ def _lines(report: Report, width: int, verbosity: int) -> Iterator[Line]:
     yield from frame.head(report)
     yield from frame.verdict(report)
     yield from findings.lines(report.findings, str(report.environment.get("project_root", "")), width)
+    yield from model_calls.lines(report)
+    if report.scope == "settings" or every:
+        yield from settings.lines(report)
     if not brief:
         yield from layers.lines(report.questions, every=every)
         yield from timing.ladder(report)

@@ -134,13 +134,13 @@ def _finding(  # noqa: PLR0913 - the facts of one sentence
             f"{llm.subject} may wait {wording.exact(allowed)} {waits} ({setting.provenance.where}), and {text}."
             f"{retried}{overload(evidence)}"
         ),
-        evidence=tuple(dict.fromkeys((*(each.span.id for each in shown), setting.id))),
+        evidence=tuple(dict.fromkeys([*(span.id for each in shown for span in (each.span, each.call)), setting.id])),
         measured=Quantity("longest wait for an answer", Seconds(round(longest, 3)), n=count),
         limit=Quantity("timeout.read", setting.value, where=setting.provenance.where),
         location=setting.provenance.location,
         fix=Fix(
             f"Allow {wanted} s, about three times the longest wait, and bound the attempts",
-            f'LLM(model="{llm.model}", timeout={wanted}, max_retries=1)',
+            f"LLM(..., timeout={wanted}, max_retries=1)",
         ),
         lost=cost(terms.task, longest) if terms and hits else 0.0,
         depends_on=(llm.endpoint,) if llm.endpoint else (),

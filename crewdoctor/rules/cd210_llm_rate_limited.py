@@ -45,7 +45,7 @@ def llm_rate_limited(evidence: Evidence) -> Iterator[Finding]:
     """One finding per model that answered 429."""
     for llm in evidence.inventory.llms:
         made = attempts(evidence, llm)
-        limited = [each for each in made if each.limited]
+        limited = [each for each in made if each.limited and not each.final]
         if limited:
             yield _finding(evidence, llm, made, limited)
 

@@ -110,7 +110,10 @@ def _finding(evidence: Evidence, tool: ToolEntry, span: Span, count: int) -> Fin
 
 
 def _client(evidence: Evidence, tool: ToolEntry, span: Span, wait: Wait) -> str:
-    """The library that waits: as seen on the wire, else as written in the source."""
+    """The library that waits: as written where it is blocked, as seen on the wire, else as written in the source."""
+    here = [each.client for each in scan_of(evidence.recording, tool.subject) if each.location == wait.location]
+    if here:
+        return here[0]
     if wait.waiting in {"process", "queue", "lock"}:
         return {"process": "subprocess", "queue": "queue", "lock": "threading"}[wait.waiting]
     for each in evidence.children(span, "http.request"):

@@ -32,7 +32,7 @@ from crewdoctor.model.finding import Finding, Fix, Quantity, Severity
 from crewdoctor.model.layer import Layer
 from crewdoctor.model.rule import rule
 from crewdoctor.model.setting import Seconds
-from crewdoctor.model.span import Failure, Span
+from crewdoctor.model.span import Failure, FailureKind, Span
 from crewdoctor.toolcalls import (
     TOOL_KEYS,
     ToolCalls,
@@ -55,7 +55,9 @@ def tool_fails_alone(evidence: Evidence) -> Iterator[Finding]:
         failed = [
             (span, failure)
             for span in (*calls.alone, *calls.crew)
-            if (failure := failure_of(evidence, span)) and accuses(evidence, calls.tool, span, failure)
+            if (failure := failure_of(evidence, span))
+            and accuses(evidence, calls.tool, span, failure)
+            and failure.kind is not FailureKind.TIMEOUT_LOCK  # CD330 says whose lock
         ]
         if not any(failure_of(evidence, span) for span in calls.alone):
             continue

@@ -51,13 +51,14 @@ class Supervisor:
         project_root: str,
         environment: dict[str, str],
         progress: Callable[[Progress], None] | None = None,
+        crewai: bool = True,
         probes: str = "",
     ) -> None:
-        """`probes`: a folder of probe modules that stands in for `crewdoctor.probes`; tests lend theirs."""
+        """`crewai`: whether the crew worker imports it; `probes`: a folder of probe modules that tests lend."""
         self.stalled: Callable[[str, LiveStep], str] | None = None
         self._recording, self._zero, self._progress = recording, zero, progress
         self._pythons = {"own": sys.executable, "crew": crew_python}
-        self._root, self._probes = project_root, probes
+        self._root, self._probes, self._crewai = project_root, probes, crewai
         self._mark = uuid.uuid4().hex
         self._environment = {**environment, **QUIET, MARK: self._mark}
         self._forks = LINUX and environment.get("CREWDOCTOR_START", os.environ.get("CREWDOCTOR_START")) != "spawn"
@@ -85,7 +86,16 @@ class Supervisor:
         self._inspected = args
         deadline = float(args.get("deadline", INSPECT_WITHIN))
         name = f"inspect@{args.get('target', '')}"
-        step = Step(name, "inspect", Layer.SETTINGS, "crew", "crew", deadline, args, announce="load the crew")
+        step = Step(
+            name,
+            "inspect",
+            Layer.SETTINGS,
+            "crew",
+            "crew",
+            deadline,
+            args,
+            announce=str(args.get("announce") or "load the crew"),
+        )
         return self.run([step])[0]
 
     def run(self, steps: Sequence[Step]) -> list[StepResult]:
@@ -252,6 +262,7 @@ class Supervisor:
             "zero": self._zero,
             "project_root": self._root,
             "probes": self._probes,
+            "crewai": self._crewai,
         }
         python = self._pythons[kind]
         try:
@@ -382,7 +393,8 @@ class Supervisor:
         words = f"the {worker.kind} worker {how}{worker.ended()}"
         worker.close()
         if not worker.ready and worker.kind != "loaded":
-            worker.failure = f"{words} while it started ({self._pythons[worker.kind]})"
+            way_out = "; name the Python that runs the crew with --python" if worker.kind == "crew" else ""
+            worker.failure = f"{words} while it started ({self._pythons[worker.kind]}){way_out}"
         for running in self._running.values():
             if running.worker is worker:
                 running.lost = words

@@ -72,13 +72,15 @@ class RecordingWriter:
 def read_recording(path: Path | str) -> Recording:
     """Read a recording, cut off or damaged as it may be. Raises RecordingError, OSError."""
     fold = _Fold()
+    line = b""
     with Path(path).open("rb") as file:
         for line in file:
             fold.add(line)
     if fold.header is None:
-        raise RecordingError(f"{path} is not a recording of crewdoctor: it has no header line.")
+        reason = "its first line was cut off or is no header" if line else "it is empty"
+        raise RecordingError(f"{path}: not a recording of crewdoctor: {reason}")
     if fold.header.format != FORMAT:
-        raise RecordingError(f"{path} has the format {fold.header.format!r}; this version reads {FORMAT!r}.")
+        raise RecordingError(f"{path}: its format is {fold.header.format!r}, and this version reads {FORMAT!r}")
     return fold.recording()
 
 

@@ -35,6 +35,7 @@ _WAITS = (
     ("asyncio/tasks.py", "sleep", "sleep"),
     ("asyncio/subprocess.py", "", "process"),
     ("concurrent/futures/_base.py", "", "lock"),
+    *(("threading.py", name, "") for name in ("run", "_bootstrap", "_bootstrap_inner")),  # where every thread begins
     ("threading.py", "", "lock"),
     ("ssl.py", "do_handshake", "tls"),
     ("ssl.py", "", "recv"),
@@ -87,7 +88,9 @@ def waiting(stack: list[Place]) -> str:
         filename = code.co_filename.replace(os.sep, "/")
         for ending, function, kind in _WAITS:
             if filename.endswith(f"/{ending}") and function in ("", code.co_name):
-                return kind
+                if kind:
+                    return kind
+                break
     return ""
 
 

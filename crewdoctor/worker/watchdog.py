@@ -158,7 +158,7 @@ class Watchdog:
                 operation.started,
                 stack,
                 _name(names.get(operation.thread_id), task),
-                operation.kind,
+                _kind(operation, names.get(operation.thread_id)),
                 operation.span or spans.get(operation.thread_id),
                 _attributes(operation),
             )
@@ -229,6 +229,15 @@ class Watchdog:
         for span_id, known in self._recorder.open_spans().items():
             found[known.thread_id] = span_id
         return found
+
+
+def _kind(operation: Operation, thread: threading.Thread | None) -> str:
+    """What an operation waits for; of a statement of a database only the kernel knows whether it works or waits."""
+    if operation.kind != "database":
+        return operation.kind
+    native = os.getpid() if thread is threading.main_thread() else getattr(thread, "native_id", None) or 0
+    held = kernel_wait(native)[0]
+    return "lock" if held == "sleep" else held or "cpu"
 
 
 def _attributes(operation: Operation) -> dict[str, Any]:

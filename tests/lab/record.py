@@ -21,6 +21,12 @@ SCENARIOS = {
     "cd110_quiet": "cidr_honoured",
     "cd111_fires": "proxy_dead",
     "cd111_quiet": "proxy_works",
+    "cd120_fires": "certificate_of_a_private_authority",
+    "cd120_quiet": "certificate_every_client_trusts",
+    "cd121_fires": "tls_stalls",
+    "cd121_quiet": "tls_takes_its_time",
+    "cd122_fires": "tls_to_a_plain_port",
+    "cd122_quiet": "tls_speaks",
 }
 
 for name in sys.argv[1:] or SCENARIOS:

@@ -3,7 +3,10 @@
 A scenario returns the endpoints of a crew and the environment its process has. Names live under `lab.example`.
 """
 
+import socket
+import threading
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from nameserver import Nameserver
@@ -152,6 +155,64 @@ def slow_tls():
     return Scene([there], {"SSL_CERT_FILE": server.authority}, [limit])
 
 
+def certificate_of_a_private_authority():
+    """REQUESTS_CA_BUNDLE names the authority: that helps requests, and not httpx."""
+    server = keep(SlowTls(SERVICE, pause=0.0))
+    there = endpoint(SERVICE, server.port, "https", ["httpx", "requests"])
+    return Scene([there], {"REQUESTS_CA_BUNDLE": server.authority})
+
+
+def certificate_every_client_trusts():
+    """The same, and SSL_CERT_FILE names it as well."""
+    scene = certificate_of_a_private_authority()
+    scene.environment["SSL_CERT_FILE"] = scene.environment["REQUESTS_CA_BUNDLE"]
+    return scene
+
+
+def certificate_expired():
+    """The authority is trusted, the certificate was valid until yesterday."""
+    server = keep(SlowTls(SERVICE, pause=0.0, not_after=datetime.now(timezone.utc) - timedelta(days=1)))
+    return Scene([endpoint(SERVICE, server.port, "https")], {"SSL_CERT_FILE": server.authority})
+
+
+def certificate_for_another_name():
+    """The authority is trusted, the certificate names another address."""
+    server = keep(SlowTls(SERVICE, pause=0.0, named="127.0.9.9"))
+    return Scene([endpoint(SERVICE, server.port, "https")], {"SSL_CERT_FILE": server.authority})
+
+
+def tls_stalls():
+    """Connections are accepted, and nobody ever answers a ClientHello."""
+    listener = keep(socket.create_server((SERVICE, 0)))
+    return Scene([endpoint(SERVICE, listener.getsockname()[1], "https")])
+
+
+def tls_takes_its_time():
+    """The same, and after 4.5 s the handshake comes about."""
+    server = keep(SlowTls(SERVICE, pause=4.5))
+    return Scene([endpoint(SERVICE, server.port, "https")], {"SSL_CERT_FILE": server.authority})
+
+
+def tls_broken():
+    """The server closes the connection on the ClientHello: an answer, if not a kind one."""
+    listener = keep(socket.create_server((SERVICE, 0)))
+    threading.Thread(target=lambda: [listener.accept()[0].close() for _ in range(99)], daemon=True).start()
+    return Scene([endpoint(SERVICE, listener.getsockname()[1], "https")])
+
+
+def bundle_missing():
+    """SSL_CERT_FILE names a file that is not there."""
+    server = keep(SlowTls(SERVICE, pause=0.0))
+    return Scene([endpoint(SERVICE, server.port, "https")], {"SSL_CERT_FILE": "/nowhere/ca.pem"})
+
+
+def certificate_behind_a_proxy():
+    """Reached through a proxy's tunnel alone; the authority is private."""
+    server = keep(SlowTls(SERVICE, pause=0.0))
+    proxy = keep(Proxy())
+    return Scene([endpoint(SERVICE, server.port, "https", ["openai"], "llm")], {"HTTPS_PROXY": proxy.url})
+
+
 def internal_name_not_excepted():
     """A local name that NO_PROXY forgot, and a proxy that cannot reach it."""
     proxy = keep(Proxy(status=504))
@@ -201,3 +262,14 @@ def proxy_slow():
     proxy = keep(Proxy(delay=2.6))
     port = keep(service(SERVICE)).server_port
     return Scene([endpoint(SERVICE, port, "https", ["urllib"])], {"HTTPS_PROXY": proxy.url})
+
+
+def tls_to_a_plain_port():
+    """An https:// URL before a server that speaks HTTP."""
+    return Scene([endpoint(SERVICE, keep(service(SERVICE)).server_port, "https")])
+
+
+def tls_speaks():
+    """The port speaks TLS, with a certificate the client knows."""
+    server = keep(SlowTls(SERVICE, pause=0))
+    return Scene([endpoint(SERVICE, server.port, "https")], {"SSL_CERT_FILE": server.authority})

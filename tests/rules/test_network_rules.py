@@ -14,7 +14,7 @@ from crewdoctor.model.span import Failure, FailureKind, Span
 from crewdoctor.wire.recording import read_recording
 
 RECORDINGS = Path(__file__).parents[2] / "fixtures" / "recordings"
-SICK = ["cd103", "cd105", "cd106", "cd110", "cd111"]
+SICK = ["cd103", "cd105", "cd106", "cd110", "cd111", "cd121"]
 
 
 def sick(code):
@@ -61,7 +61,7 @@ def test_a_request_of_the_crew_that_was_answered_beats_the_probe(code):
     assert told(with_spans(recording, request(recording)), code) == ()
 
 
-@pytest.mark.parametrize("code", ["cd103", "cd105", "cd106"])
+@pytest.mark.parametrize("code", ["cd103", "cd105", "cd106", "cd121"])
 def test_a_tool_that_came_back_well_beats_the_probe(code):
     assert told(with_spans(sick(code), call()), code) == ()
 
@@ -105,7 +105,7 @@ def test_what_the_crew_does_not_wait_for_is_not_accused(code, changes):
     assert told(with_endpoint(sick(code), **changes)) == ()
 
 
-@pytest.mark.parametrize("code", ["cd101", "cd103", "cd105", "cd106", "cd111"])
+@pytest.mark.parametrize("code", ["cd101", "cd103", "cd105", "cd106", "cd111", "cd121"])
 def test_a_model_the_embedded_one_stands_in_for_is_a_note(code):
     recording = with_endpoint(sick(code), kind="llm", used_by=("agent:Clerk/llm",))
     (endpoint,) = recording.inventory.endpoints
@@ -158,3 +158,31 @@ def test_a_connect_is_compared_with_the_limit_of_those_who_wait_for_it(allowed, 
     recording = replace(recording, spans=slow, inventory=replace(recording.inventory, settings=(written,)))
 
     assert [each.severity.value for each in told(recording, "cd107")] == severities
+
+
+UNTRUSTED = Failure(FailureKind.TLS_UNTRUSTED, "certificate verify failed")
+
+
+def test_a_certificate_the_crew_itself_stumbled_over_is_an_error():
+    recording = sick("cd120")
+    attrs = {**request(recording).attrs, "status": None}
+
+    (finding,) = told(with_spans(recording, request(recording, failure=UNTRUSTED, end=3.0, attrs=attrs)), "cd120")
+
+    assert (finding.severity.value, finding.observed, finding.lost) == ("error", True, pytest.approx(2.0))
+    assert "9.1" in finding.evidence
+
+
+@pytest.mark.parametrize(("client", "codes"), [("httpx", []), ("requests", ["CD120"])])
+def test_a_client_that_got_through_all_the_same_is_not_accused(client, codes):
+    recording = sick("cd120")
+    through = request(recording, attrs={**request(recording).attrs, "client": client})
+
+    assert [each.code for each in told(with_spans(recording, through), "cd120")] == codes
+
+
+def test_the_openai_sdk_gets_through_where_httpx_does():
+    recording = sick("cd120")
+    through = request(recording, attrs={**request(recording).attrs, "client": "openai"})
+
+    assert told(with_spans(recording, through), "cd120") == ()

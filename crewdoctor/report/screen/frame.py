@@ -22,7 +22,7 @@ def head(report: Report) -> Iterator[Line]:
     size = ", ".join(
         wording.plural(facts[name], name[:-1])
         for name in ("agents", "tasks", "tools")
-        if isinstance(facts.get(name), int)
+        if isinstance(facts.get(name), int) and report.crew
     )
     yield line(
         (f"crewdoctor {report.crewdoctor}", "bold"),
@@ -51,8 +51,9 @@ def _models(report: Report, models: list[dict[str, Any]]) -> Iterator[Line]:
         replaced = dict.fromkeys(each["model"] for each in models if each["simulated"])
         yield line(
             (f"LLM {SIMULATED}: ", "bold magenta"),
-            f"the embedded endpoint answers in place of {', '.join(replaced) or 'the model'}; "
-            "what the real model takes is not known",
+            f"the embedded endpoint answers in place of {', '.join(replaced)}; what the real model takes is not known"
+            if replaced
+            else "the full crew ran on the embedded endpoint",
             hang=2,
         )
 
