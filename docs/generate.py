@@ -81,20 +81,20 @@ def page(rows: Iterator[str]) -> str:
 def cli() -> Iterator[str]:
     """Tell every command, its flags, and what exit codes mean."""
     group: Any = get_command(command_line.app)
-    commands = {name: command for name, command in group.commands.items() if not command.hidden}
+    told = dict(commands(group))
     yield "# The command line"
     yield ""
     yield "| command | |"
     yield "|---|---|"
-    for name, command in commands.items():
-        yield f"| [`crewdoctor {name}`](#crewdoctor-{name}) | {first_sentence(command.help)} |"
+    for name, command in told.items():
+        yield f"| [`crewdoctor {name}`](#crewdoctor-{name.replace(' ', '-')}) | {first_sentence(command.help)} |"
     yield ""
     yield from options([*group.params, *_help_options(group)])
     yield "Most options may also stand in `[tool.crewdoctor]` of `pyproject.toml`, in `crewdoctor.toml` (the nearest"
     yield "one upwards from the target), or in the environment: `--max-llm-calls 5` is `max-llm-calls = 5` and"
     yield "`CREWDOCTOR_MAX_LLM_CALLS=5`. The command line wins over the environment, and that over the file."
     yield ""
-    for name, command in commands.items():
+    for name, command in told.items():
         yield f"## crewdoctor {name}"
         yield ""
         yield str(command.help).strip()
@@ -103,6 +103,15 @@ def cli() -> Iterator[str]:
         yield ""
         yield from options(command.params)
     yield from exit_codes()
+
+
+def commands(group: Any, before: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield every command with its full name, those of groups within included."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands(command, f"{before}{name} ")
+        elif not command.hidden:
+            yield f"{before}{name}", command
 
 
 def _help_options(group: Any) -> list[Any]:
@@ -125,7 +134,8 @@ def usage(command: Any) -> Iterator[str]:
     for each in command.params:
         if each.param_type_name == "argument":
             name = str(each.name).upper()
-            yield name if each.required else f"[{name}]"
+            several = "..." if each.nargs < 0 else ""
+            yield f"{name}{several}" if each.required else f"[{name}{several}]"
 
 
 def options(parameters: list[Any]) -> Iterator[str]:
@@ -144,7 +154,10 @@ def spelled(parameter: Any) -> str:
     """`--output`, `-o` *value*; an argument in capitals."""
     if parameter.param_type_name == "argument":
         return f"`{str(parameter.name).upper()}`"
-    names = ", ".join(f"`{name}`" for name in (*parameter.opts, *parameter.secondary_opts))
+    told = sorted(
+        (*parameter.opts, *parameter.secondary_opts), key=lambda name: (-len(name), name)
+    )  # -h comes of a set
+    names = ", ".join(f"`{name}`" for name in told)
     return names if parameter.is_flag or parameter.count else f"{names} *value*"
 
 
