@@ -16,6 +16,7 @@ from crewdoctor.project import NoProject, target_in
 
 USAGE = 2
 ROOT_MARKS = ("pyproject.toml", "crewdoctor.toml")
+MINIMAL = Path(__file__).resolve().parent / "minimal" / "minimal_crew.py"
 _MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*\Z")
 
 
@@ -50,11 +51,15 @@ class Project:
 def find_project(options: Options) -> Project:
     """Resolve the target: a file, a folder, `package.module:name`; without one, the project around this folder.
 
-    Raises Refusal when it names nothing that exists, NoProject (one of them) when no target was given and there is no
-    project here.
+    Where no target was given and there is no project, it is a minimal crew of ours on the model the environment names.
+    Raises Refusal when it names nothing that exists.
     """
     if not options.target:
-        return _project(options, target_in(Path.cwd(), upwards=True))
+        try:
+            return _project(options, target_in(Path.cwd(), upwards=True))
+        except NoProject:
+            here = workplace(options)
+            return Project(str(MINIMAL), here.root, here.python, here.environment)
     text, name = _split(options.target)
     path = Path(text).expanduser()
     if path.is_dir():
@@ -117,4 +122,4 @@ def _ours_holds_crewai() -> bool:
     return any((Path(entry) / "crewai").is_dir() for entry in sys.path if entry)
 
 
-__all__ = ["NoProject", "Project", "find_project"]
+__all__ = ["MINIMAL", "NoProject", "Project", "find_project", "workplace"]

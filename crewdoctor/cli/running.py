@@ -72,13 +72,14 @@ def options(asked: Asked, given: Mapping[str, Any], verbosity: int) -> Configure
 def diagnose(asked: Asked, given: Mapping[str, Any], recording: Path | None, told: Telling) -> int:
     """Diagnose what the command asks for, tell, and return the exit code. Raises Refusal."""
     from crewdoctor import pipeline
+    from crewdoctor.target import MINIMAL
 
     learn_environment(os.environ)
     chosen = outputs.outlets(told.formats, told.files)
     outputs.color_of(told.color)
     configured = options(asked, given, told.verbosity)
     merged = configured.options
-    pipeline.project_of(merged)
+    minimal = pipeline.project_of(merged).target == str(MINIMAL)
     file = recording_file(recording)
     screen = Screen(
         sys.stderr,
@@ -94,6 +95,8 @@ def diagnose(asked: Asked, given: Mapping[str, Any], recording: Path | None, tol
     if merged.dry_run:
         return _dry_run(merged, file, chosen, told)
     screen.say(f"recording: {file}")
+    if minimal:
+        screen.say("no crew here: a minimal one, on the model the environment names")
     with screen:
         report = pipeline.diagnose(merged, recording_path=file, progress=screen.show, announce=screen.announce)
         if report.exit_code == USAGE and report.crew:  # it loaded, so no line of progress has said what is missing

@@ -135,3 +135,15 @@ def test_one_tool_alone(crewdoctor, project):
     code, out, err = crewdoctor("probe-tool", "-q", "crew.py", "write rows", folder=folder)
     assert (code, out) == (2, "")
     assert err.strip() == "crewdoctor: the crew has no tool `write rows`; it has `read rows`"
+
+
+def test_without_a_crew_the_model_the_environment_names_is_diagnosed(crewdoctor, serve, tmp_path):
+    """crewai makes that model itself, and gives it a keyword of its own that never reaches the SDK."""
+    named = {"OPENAI_API_KEY": "sk-none-0123456789", "MODEL": "gpt-4o-mini"}
+    named["OPENAI_BASE_URL"] = f"http://127.0.0.1:{serve('provider', first_token=0.1)}/v1"
+    code, out, err = crewdoctor("diagnose", "--format", "json", folder=tmp_path, **named)
+    report = json.loads(out)
+    assert (code, report["findings"]) == (0, []), report["findings"]
+    assert "no crew here" in err
+    assert report["environment"]["models"][0]["model"] == "gpt-4o-mini"
+    assert {question["layer"] for question in report["questions"]} >= {"network", "llm", "crew"}

@@ -139,9 +139,10 @@ def _settings(llm: Any, client: Any, subject: str, sources: Sources) -> list[Set
 
 
 def _refused(llm: Any, client: Any, subject: str, sources: Sources) -> list[Setting]:
-    """What crewai puts into every call of the SDK (`additional_params`) and its signature does not take."""
-    given = dict(getattr(llm, "additional_params", None) or {})
-    api = client.responses if getattr(llm, "api", "") == "responses" else client.chat.completions
+    """What crewai puts into every call of the SDK (of `additional_params`) and its signature does not take."""
+    responses = getattr(llm, "api", "") == "responses"
+    api = client.responses if responses else client.chat.completions
+    given = _passed_on(llm, "_prepare_responses_params" if responses else "_prepare_completion_params")
     taken = inspect.signature(api.create).parameters.values()
     if any(each.kind is each.VAR_KEYWORD for each in taken):
         return []
@@ -152,6 +153,18 @@ def _refused(llm: Any, client: Any, subject: str, sources: Sources) -> list[Sett
         for name, value in given.items()
         if name not in known
     ]
+
+
+def _passed_on(llm: Any, prepare: str) -> dict[str, Any]:
+    """The additional parameters that reach the SDK: crewai is asked to prepare a call; it keeps some for itself."""
+    given = dict(getattr(llm, "additional_params", None) or {})
+    if not given:
+        return {}
+    try:
+        prepared = getattr(llm, prepare)([{"role": "user", "content": "ok"}])
+    except Exception:  # another crewai: what it passes on is then seen in calls alone
+        return {}
+    return {name: value for name, value in given.items() if name in prepared}
 
 
 def _pool(llm: Any, client: Any, subject: str) -> list[Setting]:
