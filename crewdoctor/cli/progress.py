@@ -60,7 +60,8 @@ class Screen:
         told = f"{_NAME}{clean(redact(text))}"
         if self._live:
             columns = self._area.size()[0]
-            told = textwrap.fill(told, columns, subsequent_indent=" " * len(_NAME), break_on_hyphens=False)
+            hang = " " * len(_NAME)
+            told = textwrap.fill(told, columns, subsequent_indent=hang, break_on_hyphens=False, break_long_words=False)
         self._try(lambda: self._write((f"\x1b[{_DIM}m{told}\x1b[0m" if self._color else told) + "\n"))
 
     def announce(self, inventory: Inventory, plan: Plan, options: Options) -> None:
