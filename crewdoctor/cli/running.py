@@ -81,7 +81,12 @@ def diagnose(asked: Asked, given: Mapping[str, Any], recording: Path | None, tol
     merged = configured.options
     minimal = pipeline.project_of(merged).target == str(MINIMAL)
     file = recording_file(recording)
-    screen = Screen(sys.stderr, quiet=told.verbosity < 0, color=outputs.colored(sys.stderr, told.color))
+    screen = Screen(
+        sys.stderr,
+        quiet=told.verbosity < 0,
+        color=outputs.colored(sys.stderr, told.color),
+        deadline=merged.deadline,
+    )
     for warning in configured.warnings:
         screen.say(warning)
     if told.verbosity > 1:

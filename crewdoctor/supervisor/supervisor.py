@@ -31,6 +31,7 @@ _TURN = 0.1
 _ENDPOINT_WITHIN = 20.0
 _CLOSE_WITHIN = 1.5
 _FOREVER = 1e9
+_STARTING = {"own": "its worker starts", "crew": "the crew's Python starts and imports crewai"}
 
 
 class CannotStart(Exception):  # noqa: N818 - a verdict, one sentence
@@ -193,6 +194,10 @@ class Supervisor:
 
     def _look(self) -> None:
         """Once a second: is a step stalled; what is each waiting for."""
+        for step in self._pending.values():
+            worker = self._workers.get("own" if step.worker == "own" else "crew")
+            if worker is not None and not worker.ready:
+                self._tell(step, "starting", _STARTING[worker.kind], step.deadline)
         for running in list(self._running.values()):
             live = running.live
             if running.phase is not Phase.RUNNING or not live.begun or live.step.probe == "endpoint":
@@ -204,7 +209,8 @@ class Supervisor:
 
     def _tell(self, step: Step, state: str, waiting: str, remaining: float) -> None:
         if self._progress is not None and step.probe != "endpoint":
-            self._progress(Progress(step.id, state, step.announce or step.id, waiting, max(0.0, remaining)))
+            left = max(0.0, remaining)
+            self._progress(Progress(step.id, state, step.announce or step.id, waiting, left, step.layer))
 
     def _unanswered(self, step: Step) -> str:
         """A hang is paid once: why a step that needs the answer of another would only wait again."""
