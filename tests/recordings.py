@@ -48,6 +48,7 @@ LAYERS = {
     "ladder": Layer.LLM,
     "tool.isolated": Layer.TOOL,
     "crew.kickoff": Layer.CREW,
+    "environment.telemetry": Layer.ENVIRONMENT,
 }
 
 
@@ -139,7 +140,7 @@ class Scene:
         self.end = max(self.end, end)
         return ident
 
-    def span(
+    def span(  # noqa: PLR0913 - a span has so many parts
         self,
         step: str,
         name: str,
