@@ -1,22 +1,23 @@
-"""Something beside the crew's models and tools holds it: a guardrail, a callback, a memory store.
+"""The crew waited for a host that is neither a model's nor a tool's, and did not reach it.
 
 ## What it compares
-What the kickoff was blocked on when it was stopped, where no call of a model or a tool was going on, with the timeout
-in force there. It speaks from 10 s without a byte (ours), and only where the host or the user's own line was seen.
+Every look-up, connect and request of the crew's run that failed or did not end, and that belongs to no tool, no model
+and no endpoint known of the crew: trackers, package indexes, model hubs, tokenizer files. From two seconds lost it is a
+warning; where the crew was still waiting when it was stopped, or lost ten seconds, an error.
 
 ## Why it matters
-Guardrails, callbacks and hooks run inside the task like a tool does, but nobody looks for a hang there: the agent has
-answered, the log is quiet, and `max_execution_time` covers the agent's work alone.
+Libraries phone home or fetch a file on first use, mostly with a timeout and a retry nobody chose. With the internet it
+is a moment; in a cluster without egress it is minutes, and no setting of the crew speaks of that host.
 
 ## Example
-task:1 was still waiting after 20.6 s beside its model and its tools: `no_banned_words` in recv from
-moderation.internal:443 (crew.py:8); nothing would have ended it: no timeout is set.
+openaipublic.blob.core.windows.net:443 did not answer: 12.0 s of the run, for a tokenizer's file.
 
 ## How to fix
-Give the call a limit as in a tool, and decide what the crew does without an answer.
+Allow egress to it, put the file into the image, or switch the feature off in the library's own variable
+(`ANONYMIZED_TELEMETRY=False`, `HF_HUB_OFFLINE=1`, `TIKTOKEN_CACHE_DIR`).
 
 ## References
-- crewAI `task.py`, `_invoke_guardrail_function`: called in the task's own thread, without a limit (1.15.30)
+- chromadb, huggingface_hub and tiktoken documentation: their variables for offline use
 """
 
 from __future__ import annotations
@@ -24,78 +25,79 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from crewdoctor import wording
-from crewdoctor.budget import InForce, cost
 from crewdoctor.model.evidence import Evidence
 from crewdoctor.model.finding import Finding, Fix, Quantity, Severity
 from crewdoctor.model.layer import Layer
 from crewdoctor.model.rule import rule
 from crewdoctor.model.setting import Seconds
 from crewdoctor.model.span import Span
-from crewdoctor.remedies import bounded_call
-from crewdoctor.toolcalls import waiting_call
-from crewdoctor.waits import OWN_BOUND, WAIT_KEYS, Wait, blocked, unfinished
+from crewdoctor.waits import WIRE, unfinished
 
-CREWAI = "crewai"
-PATIENCE = 10.0
-TOLD_ELSEWHERE = ("llm.call", "tool.call", "limiter.sleep")
-"""What a kickoff may be blocked on that has a rule of its own."""
+NOTABLE, GRAVE = 2.0, 10.0
+"""Ours: seconds lost."""
+_RUNS = ("crew.kickoff@", "agent.bisect@")
+_OWNERS = ("tool.call", "llm.call")
 
 
 @rule(
     "CD705",
     since="0.1",
-    needs=("span:crew.kickoff",),
-    uses=(*WAIT_KEYS, *(f"span:{name}" for name in TOLD_ELSEWHERE), "span:task.execution", "ledger", "inventory"),
+    needs=("inventory", "result:crew.kickoff"),
+    uses=("span:crew.kickoff", *(f"span:{name}" for name in (*WIRE, *_OWNERS))),
 )
 def side_host_blocked(evidence: Evidence) -> Iterator[Finding]:
-    """One finding per kickoff that was blocked outside every model and tool."""
-    for kickoff in evidence.spans("crew.kickoff"):
-        elsewhere = [span for name in TOLD_ELSEWHERE for span in evidence.children(kickoff, name) if unfinished(span)]
-        tasks = [span for span in evidence.children(kickoff, "task.execution") if unfinished(span)]
-        root = evidence.inventory.project_root
-        wait = blocked(evidence, kickoff)
-        ending = evidence.ledger.would_end_tool("", wait.timeout, InForce())
-        known = bool(wait.host or wait.location) and wait.waiting not in {*OWN_BOUND, "unknown", ""}
-        if not unfinished(kickoff) or elsewhere or wait.moving or wait.silent < PATIENCE or not known:
-            continue
-        subject = tasks[-1].subject if tasks else kickoff.subject
-        function = f"`{wait.location.function}` in " if wait.location and wait.location.function else ""
-        asker = "" if wait.location else _asker(evidence, wait)
-        place = f" ({wording.place(wait.location, root)})" if wait.location else f" (asked by {asker})" if asker else ""
-        yield Finding(
-            code="CD705",
-            slug="side_host_blocked",
-            severity=Severity.ERROR,
-            layer=Layer.CREW,
-            subject=subject,
-            message=(
-                f"{subject} was still waiting after {wording.seconds(wait.silent)} beside its model and its tools: "
-                f"{function}{wait.text}{place}; {ending.text} (span {_of(kickoff, tasks).id})."
-            ),
-            evidence=tuple(dict.fromkeys((_of(kickoff, tasks).id, *wait.ids))),
-            measured=Quantity("wait without a byte", Seconds(round(wait.silent, 3)), n=1),
-            limit=Quantity("timeout", ending.after, where=ending.where),
-            location=wait.location,
-            fix=_fix(evidence, kickoff, wait, asker),
-            lost=cost(ending.after, wait.silent),
-            host=wait.host,
-        )
+    """One finding per host."""
+    evidence.results("crew.kickoff")
+    known = {endpoint.host for endpoint in evidence.inventory.endpoints}
+    owned = {span.id for name in _OWNERS for span in evidence.spans(name)}
+    parents = {span.id: span.parent for span in evidence.recording.spans}
+    stuck = any(unfinished(kickoff) for kickoff in evidence.spans("crew.kickoff"))
+    lost: dict[str, list[Span]] = {}
+    for name in WIRE:
+        for span in evidence.spans(name):
+            host = str(span.attrs.get("host") or "")
+            theirs = span.subject.startswith("tool:") or span.subject.endswith("llm") or _beneath(span, owned, parents)
+            if stuck and unfinished(span):
+                continue  # what the whole crew hangs on is CD507's, with the line that waits
+            if span.step.startswith(_RUNS) and host and host not in known and not theirs and _failed(span):
+                lost.setdefault(f"{host}:{span.attrs['port']}" if span.attrs.get("port") else host, []).append(span)
+    for host, spans in lost.items():
+        seconds = max(sum(span.seconds(evidence.end_of(span)) for span in spans if span.name == name) for name in WIRE)
+        if seconds >= NOTABLE:
+            yield _finding(host, spans, seconds)
 
 
-def _asker(evidence: Evidence, wait: Wait) -> str:
-    """Whose code of crewai waits, where none of the user's does: `crewai/memory/types.py`."""
-    frames = next((stack.frames for stack in evidence.stacks() if stack.id == wait.ids[-1]), ())
-    inside = [frame.file.replace("\\", "/") for frame in frames if f"/{CREWAI}/" in frame.file.replace("\\", "/")]
-    return f"{CREWAI}/{inside[0].rpartition(f'/{CREWAI}/')[2]}" if inside else ""
+def _failed(span: Span) -> bool:
+    return unfinished(span) or span.failure is not None
 
 
-def _fix(evidence: Evidence, kickoff: Span, wait: Wait, asker: str) -> Fix:
-    if wait.location:
-        return bounded_call(*waiting_call(evidence, kickoff, wait.waiting, wait.location))
-    part = asker.split("/")[1] if asker.count("/") > 1 else "part"
-    code = f"Crew(..., {part}=False)" if part == "memory" else ""
-    return Fix(f"Make {wait.host} answer, or leave out the {part} that asks it", code)
+def _beneath(span: Span, owned: set[str], parents: dict[str, str | None]) -> bool:
+    above = span.parent
+    while above is not None:
+        if above in owned:
+            return True
+        above = parents.get(above)
+    return False
 
 
-def _of(kickoff: Span, tasks: list[Span]) -> Span:
-    return tasks[-1] if tasks else kickoff
+def _finding(host: str, spans: list[Span], seconds: float) -> Finding:
+    held = any(unfinished(span) for span in spans)
+    kinds = sorted({span.failure.kind.value for span in spans if span.failure is not None})
+    how = "was still waited for when the crew was stopped" if held else f"was not reached ({', '.join(kinds)})"
+    return Finding(
+        code="CD705",
+        slug="side_host_blocked",
+        severity=Severity.ERROR if held or seconds >= GRAVE else Severity.WARNING,
+        layer=Layer.ENVIRONMENT,
+        subject=f"host:{host}",
+        message=(
+            f"{host} {how}: {wording.seconds(seconds)} of the crew's run went there, and it is no endpoint of a model "
+            f"or a tool of this crew (span {spans[0].id})."
+        ),
+        evidence=tuple(span.id for span in spans),
+        measured=Quantity("wait", Seconds(round(seconds, 3)), n=len(spans)),
+        limit=Quantity("a wait that nobody notices", Seconds(NOTABLE), where="crewdoctor"),
+        fix=Fix(f"Allow egress to {host}, or switch off what asks for it", "export HF_HUB_OFFLINE=1", "sh"),
+        lost=seconds,
+        host=host,
+    )

@@ -20,7 +20,7 @@ from crewdoctor.supervisor.live import LiveStep
 from crewdoctor.supervisor.progress import Progress
 from crewdoctor.supervisor.running import Phase, Running
 from crewdoctor.supervisor.schedule import Schedule
-from crewdoctor.supervisor.worker import QUIET, START_WITHIN, Worker, start
+from crewdoctor.supervisor.worker import START_WITHIN, Worker, quieted, start
 from crewdoctor.wire.channel import Channel, ChannelError
 from crewdoctor.wire.codec import encode
 from crewdoctor.wire.descent import LINUX, MARK, adopt_orphans, end_tree, marked
@@ -60,7 +60,7 @@ class Supervisor:
         self._pythons = {"own": sys.executable, "crew": crew_python}
         self._root, self._probes, self._crewai = project_root, probes, crewai
         self._mark = uuid.uuid4().hex
-        self._environment = {**environment, **QUIET, MARK: self._mark}
+        self._environment = {**quieted(environment), MARK: self._mark}
         self._forks = LINUX and environment.get("CREWDOCTOR_START", os.environ.get("CREWDOCTOR_START")) != "spawn"
         self._selector = selectors.DefaultSelector()
         self._workers: dict[str, Worker] = {}

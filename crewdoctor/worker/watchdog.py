@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Hashable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import FrameType
 from typing import Any
 
@@ -22,7 +22,7 @@ from crewdoctor.wire.codec import encode
 from crewdoctor.worker.awaits import tasks
 from crewdoctor.worker.descendants import Descendants
 from crewdoctor.worker.inflight import settle_idle
-from crewdoctor.worker.kernel_wait import kernel_wait, wanted_cpu_seconds
+from crewdoctor.worker.kernel_wait import children_cpu_seconds, kernel_wait, wanted_cpu_seconds
 from crewdoctor.worker.operation import Operation
 from crewdoctor.worker.recorder import Recorder
 from crewdoctor.worker.stacks import Place, described, idle, places, waiting, whose
@@ -33,6 +33,7 @@ LAST_LOOK = 0.6
 """Seconds before the deadline of the look that is always taken."""
 _BUSY = 0.6
 """Share of a tick on the CPU, or in the queue for it, from which a thread computes rather than waits (ours)."""
+_CHILDREN = "children"
 _WAITERS = frozenset({"lock", "queue"})
 
 
@@ -106,7 +107,7 @@ class Watchdog:
     def look(self, *, everything: bool = False) -> None:
         """Look once. `everything`: report whatever is blocked at all, however often it was reported before."""
         now = self._recorder.now()
-        sightings = list(self._sightings(now))
+        sightings = [self._with_children(each, now) for each in self._sightings(now)]
         told = [each for each in sightings if not each.waiter] or sightings
         self._due = {key: due for key, due in self._due.items() if any(each.key == key for each in sightings)}
         for each in told:
@@ -117,6 +118,13 @@ class Watchdog:
                     due *= 2
                 self._due[each.key] = due
                 self._tell(each, seconds)
+
+    def _with_children(self, each: Sighting, now: float) -> Sighting:
+        """Waiting for a child that computes is computing; one that does not is waited for."""
+        if each.waiting != "process":
+            return each
+        seen = self._note(_CHILDREN, None, now, children_cpu_seconds())
+        return each if seen.busy_since is None else replace(each, waiting="cpu")
 
     def _tell(self, each: Sighting, seconds: float) -> None:
         frames, user = described(each.stack)
@@ -170,7 +178,7 @@ class Watchdog:
         for task_id, (ident, task, stack) in chains.items():
             if task_id not in told_tasks and (sighting := self._task_sighting(task, stack, spans.get(ident), now)):
                 yield sighting
-        alive = {*(("thread", ident) for ident in frames), *(("task", task_id) for task_id in chains)}
+        alive = {_CHILDREN, *(("thread", ident) for ident in frames), *(("task", task_id) for task_id in chains)}
         self._seen = {key: seen for key, seen in self._seen.items() if key in alive}
 
     def _thread_sighting(

@@ -201,11 +201,11 @@ def _guardrail(scene: Scene, end: float | None) -> None:
         scene.stack(step, 31.9, exchange, "recv", seconds=20.5, line=line, **looks)
 
 
-def cd705_fires(scene: Scene) -> None:
+def cd507_fires(scene: Scene) -> None:
     """The agent has answered; its task's guardrail asks a host that stays silent."""
     _guardrail(scene, None)
 
 
-def cd705_quiet(scene: Scene) -> None:
+def cd507_quiet(scene: Scene) -> None:
     """The same guardrail, answered."""
     _guardrail(scene, 11.9)

@@ -59,16 +59,20 @@ def test_a_tool_that_hung_alone_ends_the_crew_at_its_first_recurrence():
         (13.2, "tool:b", [stack(12.0, "recv")], [HUNG]),
         (13.2, "tool:a", [], [HUNG]),
         (13.2, "tool:a", [stack(12.0, "cpu")], [HUNG]),
-        (13.2, "tool:a", [stack(12.0, "process")], [HUNG]),
         (13.2, "tool:a", [stack(12.0, "recv")], [result("tool.isolated", "tool:a", n1=[0.1], n4=[0.1])]),
         (13.2, "tool:a", [stack(12.0, "recv")], [result("tool.isolated", "tool:a", Status.KILLED, n1=[0.2])]),
         (13.2, "tool:a", [stack(12.0, "recv")], []),
     ],
-    ids=["too early", "another tool", "not looked at", "computes", "child", "was well", "only under load", "unknown"],
+    ids=["too early", "another tool", "not looked at", "computes", "was well", "only under load", "unknown"],
 )
 def test_what_is_not_that_hang_goes_on(now, subject, stacks, results):
     live = Live(KICKOFF, now, 0.0, 10.0, [span("tool.call", 10.0, subject)], stacks)
     assert verdict(live, results) == ""
+
+
+def test_a_child_that_was_waited_for_in_vain_alone_is_so_again():
+    live = Live(KICKOFF, 13.2, 0.0, 10.0, [span("tool.call", 10.0, "tool:a")], [stack(12.0, "process")])
+    assert "`a` hangs here as it did alone" in verdict(live, [HUNG])
 
 
 def test_a_recurrence_is_seen_through_the_wire_beneath_the_call():

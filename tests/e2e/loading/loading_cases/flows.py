@@ -153,7 +153,10 @@ CASES = [
     ),
     Case(
         "asks a model, a crew beside it",
-        {**HOUSE, FILE: FLOW_MAIN.replace("self.state.topic or", "__import__('crewai').LLM('openai/gpt-4o').call('x') or")},
+        {
+            **HOUSE,
+            FILE: FLOW_MAIN.replace("self.state.topic or", "__import__('crewai').LLM('openai/gpt-4o').call('x') or"),
+        },
         FILE,
         inputs={"topic": "x"},
         shape="crewbase",
