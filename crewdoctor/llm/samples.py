@@ -102,7 +102,7 @@ class Sampling:
         bench, model, seen = self.bench, self.model, self.seen
         bench.fact("timeout", encode(model.timeout))
         bench.fact("max_retries", model.max_retries)
-        interface = model.client(timeout=OURS, max_retries=0)
+        interface = model.client(timeout=model.patient(OURS), max_retries=0)
         fits = self._retries_take() < bench.remaining() * (1 - FIRST_SLICE_BEFORE_RETRIES)
         share = FIRST_SLICE_BEFORE_RETRIES if fits else FIRST_SLICE
         self._call(interface, "cold", bench.remaining() * share)

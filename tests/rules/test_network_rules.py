@@ -219,3 +219,35 @@ def test_a_variable_is_only_to_be_unset_where_the_direct_way_works():
     (finding,) = told(sick("cd111"), "cd111")
     assert "unset" not in finding.fix.code
     assert "name another one" in finding.fix.title
+
+
+def connect(recording, address, **changes):
+    (endpoint,) = recording.inventory.endpoints
+    family = "v6" if ":" in address else "v4"
+    attrs = {"host": endpoint.host, "port": endpoint.port, "address": address, "family": family}
+    span = Span("9.3", "crew.kickoff@crew:crew", "tcp.connect", 1.0, 1.01, Layer.TOOL, "tool:lookup", attrs=attrs)
+    return replace(span, **changes)
+
+
+@pytest.mark.parametrize("ended", [{"failure": Failure(FailureKind.TCP_TIMEOUT), "end": 4.0}, {"end": None}])
+def test_a_connection_of_the_crew_that_waited_for_ipv6_is_an_error(ended):
+    recording = sick("cd104")
+
+    (finding,) = told(with_spans(recording, connect(recording, "2001:db8::77", **ended)), "cd104")
+
+    assert (finding.severity.value, finding.observed) == ("error", True)
+    assert finding.lost >= 3.0
+    assert "9.3" in finding.evidence
+
+
+@pytest.mark.parametrize(
+    ("address", "ended"),
+    [
+        ("127.0.3.1", {}),
+        ("2001:db8::77", {"failure": Failure(FailureKind.CANCELLED), "end": 1.25}),
+    ],
+)
+def test_a_crew_that_took_ipv4_or_raced_both_is_not_accused(address, ended):
+    recording = sick("cd104")
+
+    assert told(with_spans(recording, connect(recording, address, **ended)), "cd104") == ()
