@@ -16,7 +16,8 @@ from crewdoctor.model.options import Options
 from crewdoctor.model.plan import Skip, Step
 from crewdoctor.model.probe import Bench, Probe
 from crewdoctor.model.result import StepResult
-from crewdoctor.probes._follow import capped, follow
+from crewdoctor.probes._cap import capped
+from crewdoctor.probes._follow import follow
 
 PROBE = Probe(
     id="crew.kickoff", layer=Layer.CREW, question="the whole crew runs to its end", stage=2, spends_tokens=True
