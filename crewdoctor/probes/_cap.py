@@ -13,7 +13,7 @@ from typing import Any
 from crewdoctor.model.probe import Bench, CannotProbe
 
 
-class CallRefused(RuntimeError):
+class CallRefused(RuntimeError):  # noqa: N818 - what is refused is a call, and on purpose
     """A call of the model beyond `--max-llm-calls`."""
 
 
@@ -82,7 +82,8 @@ def around_calls(allowed: Callable[[], bool]) -> Iterator[None]:
 
 
 def _descendants(kind: type) -> set[type]:
-    return {each for child in kind.__subclasses__() for each in (child, *_descendants(child))}
+    found: set[type] = set(kind.__subclasses__())
+    return found.union(*map(_descendants, found))
 
 
 def _asking(original: Any, allowed: Callable[[], bool], calling: ContextVar[int]) -> Any:

@@ -66,7 +66,7 @@ def _kinds() -> list[Any]:
 
 
 def _with_constructors(base: Any) -> list[Any]:
-    """crewai's own subclasses with a constructor of theirs: what it hands on to `base` is not what the user wrote."""
+    """Classes of crewai with a constructor of theirs: what it hands on to `base` is not what the user wrote."""
     found: list[Any] = []
     for kind in base.__subclasses__():
         own = kind.__module__.partition(".")[0] == base.__module__.partition(".")[0]

@@ -19,7 +19,7 @@ from crewdoctor.model.setting import Setting
 from crewdoctor.wire.codec import encode
 from crewdoctor.worker import providers
 from crewdoctor.worker.crew_facts import agent_entries, agent_settings, crew_settings, task_entries, task_settings
-from crewdoctor.worker.hosts import endpoint, merged
+from crewdoctor.worker.hosts import endpoint, merged, sdk_library
 from crewdoctor.worker.inputs import required_inputs, suggested_inputs
 from crewdoctor.worker.load_failure import TargetDoesNotLoad
 from crewdoctor.worker.load_reasons import deadline_passed
@@ -119,7 +119,9 @@ def _models(
         models[subject] = known[likeness]
     llms = list(entries.values())
     hosts = [
-        endpoint(str(each.attrs["base_url"]), "llm", used_by=each.users, clients=("httpx",), source="llm base_url")
+        endpoint(
+            str(each.attrs["base_url"]), "llm", used_by=each.users, clients=(sdk_library(),), source="llm base_url"
+        )
         for each in llms
         if each.known
     ]
