@@ -65,6 +65,8 @@ class Supervisor:
         self._selector = selectors.DefaultSelector()
         self._workers: dict[str, Worker] = {}
         self._inspected: dict[str, Any] = {}
+        self._spawned_for: dict[str, str] = {}
+        """Why workers of a kind cannot fork: told once, not with each that replaces another."""
         self._running: dict[int, Running] = {}
         self._pending: dict[str, Step] = {}
         self._results: dict[str, StepResult] = {}
@@ -347,7 +349,8 @@ class Supervisor:
                 self._own(text)
             if worker.kind == "loaded":
                 self._loaded(worker, str(message["why"]))
-            elif self._forks and message["why"]:
+            elif self._forks and message["why"] not in ("", self._spawned_for.get(worker.kind)):
+                self._spawned_for[worker.kind] = str(message["why"])
                 self._own(f"the {worker.kind} worker runs one step at a time: {message['why']}")
         elif running is None:
             return

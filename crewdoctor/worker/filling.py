@@ -79,7 +79,8 @@ def arguments_for(function: Any, name: str, inputs: Mapping[str, Any]) -> Argume
     if lacking:
         raise TargetDoesNotLoad(
             "missing_argument",
-            f"`{name}` needs {'arguments' if len(lacking) > 1 else 'an argument'}: {', '.join(lacking)}{at(defined_at(function))}",
+            f"`{name}` needs {'arguments' if len(lacking) > 1 else 'an argument'}: {', '.join(lacking)}"
+            f"{at(defined_at(function))}",
             f"give {'them' if len(lacking) > 1 else 'it'} with {flag(lacking)}, "
             "or name a function without parameters that returns the Crew",
             location=defined_at(function),

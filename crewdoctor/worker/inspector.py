@@ -26,7 +26,7 @@ from crewdoctor.worker.crew_facts import (
     task_entries,
     task_settings,
 )
-from crewdoctor.worker.hosts import endpoint, merged
+from crewdoctor.worker.hosts import endpoint, merged, sdk_library
 from crewdoctor.worker.inputs import required_inputs, suggested_inputs
 from crewdoctor.worker.load_failure import TargetDoesNotLoad
 from crewdoctor.worker.load_reasons import deadline_passed
@@ -141,7 +141,7 @@ def _models(
             str(each.attrs["base_url"]),
             "llm",
             used_by=each.users,
-            clients=("httpx",),
+            clients=(sdk_library(),),
             source="llm base_url",
             location=written.get(each.subject),
         )
