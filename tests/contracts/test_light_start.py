@@ -20,7 +20,9 @@ try:
 except SystemExit as end:
     print(json.dumps([end.code, sorted(sys.modules)]), file=sys.stderr)
 """
-COMMANDS = sorted(str(command.name or command.callback.__name__) for command in app.registered_commands)
+COMMANDS = sorted(
+    str(command.name or command.callback.__name__.replace("_", "-")) for command in app.registered_commands
+)
 
 
 def loaded(arguments, code=0):
@@ -38,7 +40,7 @@ def loaded(arguments, code=0):
 
 
 def test_there_are_commands_to_look_at():
-    assert {"analyse", "demo", "diagnose", "endpoint", "explain", "rules"} <= set(COMMANDS)
+    assert {"analyse", "demo", "diagnose", "explain", "preflight", "probe-llm", "rules"} <= set(COMMANDS)
 
 
 @pytest.mark.parametrize("argument", ["--help", "--version"])
