@@ -435,6 +435,17 @@ def test_a_total_timeout_ends_what_no_read_timeout_would(tmp_path):
     assert first.limit.value == Seconds(300.0)
 
 
+def test_a_sleep_is_told_with_its_length(tmp_path):
+    def build(scene):
+        crew(scene, scan=())
+        step = isolated(scene, status=Status.KILLED)
+        call = scene.span(step, "tool.call", 5.0, None, subject=TOOL, tool="search", n=1, args_source="schema")
+        scene.stack(step, 19.9, call, "sleep", seconds=14.9, peer="600 s", timeout={"timeout": 600.0})
+
+    first, *_ = findings(build, tmp_path / "recording.jsonl")
+    assert "it was in its own sleep of 600 s" in first.message
+
+
 def test_an_overloaded_machine_is_mentioned(tmp_path):
     def build(scene):
         two_slow_answers_in_five(scene)
