@@ -435,6 +435,14 @@ def test_a_total_timeout_ends_what_no_read_timeout_would(tmp_path):
     assert first.limit.value == Seconds(300.0)
 
 
+def test_an_honest_call_beyond_the_agents_limit_may_be_allowed_for(tmp_path):
+    first, *_ = findings(slow_tool_beyond_the_agents_limit, tmp_path / "recording.jsonl")
+
+    assert first.code == "CD401"
+    assert first.fix.code.splitlines()[0] == "Agent(..., max_execution_time=30)"
+    assert "requests.get(url, timeout=(3.05, 1))" in first.fix.code
+
+
 def test_a_sleep_is_told_with_its_length(tmp_path):
     def build(scene):
         crew(scene, scan=())
