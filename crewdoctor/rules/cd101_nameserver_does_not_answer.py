@@ -74,7 +74,7 @@ def nameserver_does_not_answer(evidence: Evidence) -> Iterator[Finding]:
         path = str(facts.get("path", "/etc/resolv.conf"))
         mute = [span for span in mine if _silent(span)]
         said = (
-            f"left {len(mute)} of {len(mine)} questions unanswered"
+            f"left {len(mute)} of {len(mine)} questions unanswered for {max(each.seconds() for each in mute):.1f} s"
             if mute
             else f"took {max(span.seconds() for span in late):.2f} s to answer"
         )
