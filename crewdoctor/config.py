@@ -15,11 +15,12 @@ from crewdoctor.model.options import Options
 from crewdoctor.model.refusal import Refusal
 
 PREFIX = "CREWDOCTOR_"
-FORMATS = ("rich", "json")
 _OWN_VARIABLES = frozenset({"CREWDOCTOR_CI"})
 _UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*\Z")
-_INTERNAL = frozenset({"dry_run", "verbosity", "interactive", "target"})
+_INTERNAL = frozenset(
+    {"dry_run", "verbosity", "interactive", "target", "scope", "no_llm", "with_crew", "tool", "hosts", "model"}
+)
 """Options that belong to one run; a config file cannot set them."""
 
 
@@ -34,11 +35,17 @@ class Configured:
 
 
 def configure(
-    flags: Mapping[str, Any], *, environment: Mapping[str, str], folder: Path, known: Mapping[str, Any] | None = None
+    flags: Mapping[str, Any],
+    *,
+    environment: Mapping[str, str],
+    folder: Path,
+    known: Mapping[str, Any] | None = None,
+    defaults: Mapping[str, Any] | None = None,
 ) -> Configured:
     """Merge, strongest first: `flags` (None: not given), CREWDOCTOR_*, the nearest config file at or above `folder`.
 
-    `known` are run-time facts (target, interactive) that no one configures. Raises Refusal for anything malformed.
+    `known` are run-time facts (target, scope) that no one configures, `defaults` a command's own. Raises Refusal for
+    anything malformed.
     """
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
@@ -53,7 +60,7 @@ def configure(
             merged = name in {"inputs", "tool_arguments"} and name in values
             values[name] = {**values[name], **read} if merged else read
             origins[name] = origin_of(name)
-    return Configured(Options(**values, **(known or {})), origins, tuple(warnings))
+    return Configured(Options(**{**(defaults or {}), **values}, **(known or {})), origins, tuple(warnings))
 
 
 def seconds(text: str, origin: str) -> float:
@@ -132,14 +139,14 @@ def _toml(file: Path) -> Any:
 _ALIASES = {"allow_tool": "allow_tools", "tools": "tool_arguments"}
 
 
-def _names() -> set[str]:
-    return {each.name for each in fields(Options)} - _INTERNAL
+CONFIGURABLE = frozenset(each.name for each in fields(Options)) - _INTERNAL
+"""Options a file, a variable or a flag may set."""
 
 
 def _option_of(key: str) -> str | None:
     name = key.replace("-", "_")
     name = _ALIASES.get(name, name)
-    return name if name in _names() else None
+    return name if name in CONFIGURABLE else None
 
 
 def _spelled(name: str) -> str:
@@ -147,7 +154,7 @@ def _spelled(name: str) -> str:
 
 
 def _closest(key: str) -> str:
-    known = sorted(_spelled(name) for name in _names())
+    known = sorted(_spelled(name) for name in CONFIGURABLE)
     near = difflib.get_close_matches(key.replace("_", "-"), known, n=1)
     return f"; did you mean {near[0]}?" if near else f"; known are {', '.join(known)}"
 
@@ -189,19 +196,34 @@ def _words(value: Any, _origin: str) -> tuple[str, ...]:
     return tuple(part.strip() for each in listed for part in each.split(",") if part.strip())
 
 
-def _table(value: Any, origin: str) -> dict[str, Any]:
+_EXAMPLE = '\'{"topic": "x"}\''
+
+
+def _codes(value: Any, origin: str) -> tuple[str, ...]:
+    """Rules: a misspelt one would leave every rule out, and the crew would seem healthy."""
+    from crewdoctor import rulebook
+
+    codes = _words(value, origin)
+    strange = rulebook.unknown(codes)
+    if strange:
+        raise Refusal(f"{origin}: no rule is called {strange[0]}; write CD301, or CD3 for a family")
+    return codes
+
+
+def table(value: Any, origin: str) -> dict[str, Any]:
+    """JSON text, or what a TOML table became, to names and values. Raises Refusal."""
     if isinstance(value, str):
         try:
             value = json.loads(value)
         except json.JSONDecodeError as error:
-            raise Refusal(f"{origin}: not valid JSON: {error}") from None
+            raise Refusal(f"{origin}: not valid JSON: {error}; write an object, e.g. {_EXAMPLE}") from None
     if not isinstance(value, dict):
-        raise Refusal(f'{origin}: expected an object of names and values, e.g. \'{{"topic": "x"}}\'')
+        raise Refusal(f"{origin}: expected an object of names and values, e.g. {_EXAMPLE}")
     return value
 
 
 def _tables(value: Any, origin: str) -> dict[str, dict[str, Any]]:
-    return {name: _table(held, f"{origin}: tools.{name}") for name, held in _table(value, origin).items()}
+    return {name: table(held, f"{origin}: tools.{name}") for name, held in table(value, origin).items()}
 
 
 def _truth(value: Any, _origin: str) -> bool:
@@ -220,7 +242,7 @@ def _text(value: Any, _origin: str) -> str:
 
 
 _READERS: dict[str, Callable[[Any, str], Any]] = {
-    "inputs": _table,
+    "inputs": table,
     "tool_arguments": _tables,
     "llm": _choice("auto", "own", "embedded"),
     "fail_on": _choice("error", "warning", "never"),
@@ -229,8 +251,8 @@ _READERS: dict[str, Callable[[Any, str], Any]] = {
     "max_llm_calls": _count,
     "python": _text,
     "allow_tools": _words,
-    "select": _words,
-    "ignore": _words,
+    "select": _codes,
+    "ignore": _codes,
     "include_content": _truth,
     "dry_run": _truth,
     "verbosity": _count,

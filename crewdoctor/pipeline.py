@@ -15,19 +15,21 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from crewdoctor import budget, causality, patience, planner, rulebook
+from crewdoctor import budget, causality, patience, planner, rulebook, scope
 from crewdoctor.model.evidence import Evidence
 from crewdoctor.model.inventory import Inventory
 from crewdoctor.model.options import Options
 from crewdoctor.model.plan import Plan, Step
 from crewdoctor.model.recording import Recording
+from crewdoctor.model.refusal import NOT_DIAGNOSED, USAGE, Refusal
 from crewdoctor.model.report import Report
 from crewdoctor.model.result import StepResult
 from crewdoctor.report.assemble import assemble
 from crewdoctor.supervisor import LiveStep, Progress, Supervisor
-from crewdoctor.target import Project, find_project
+from crewdoctor.target import Project, find_project, workplace
 from crewdoctor.wire.codec import WireError, decode, encode
 from crewdoctor.wire.recording import RecordingWriter, header, read_recording
+from crewdoctor.wire.redact import learn_file
 
 PLANNED_SHARE = 0.75
 """Of the deadline; the rest is for killing and reporting (product.md, Manners)."""
@@ -66,7 +68,8 @@ def diagnose(
 
     Raises Refusal for input that names no diagnosable target at all (missing file, unknown format).
     """
-    project = find_project(options)
+    project = project_of(options)
+    learn_file(project.root / ".env")
     zero = time.monotonic()
     writer = RecordingWriter(recording_path)
     writer.write(header(options))
@@ -81,6 +84,7 @@ def diagnose(
                 project_root=str(project.root),
                 environment=dict(project.environment),
                 progress=progress,
+                crewai=scope.scope_of(options).crew,
             ) as supervisor,
         ):
             session = _Session(options, project, writer, supervisor, [], zero)
@@ -95,6 +99,11 @@ def diagnose(
         writer.write({"k": "last", "at": time.monotonic() - zero, "interrupted": interrupted})
         writer.close()
     return analyse(read_recording(recording_path))
+
+
+def project_of(options: Options) -> Project:
+    """Return where the target lies, or where a command without one works. Raises Refusal."""
+    return find_project(options) if scope.scope_of(options).crew else workplace(options)
 
 
 def dry_run(options: Options, *, recording_path: Path) -> tuple[Inventory | None, tuple[Plan, ...], Report]:
@@ -124,6 +133,9 @@ def _discover(session: _Session) -> Inventory | None:
     session.results.append(result)
     held = result.facts.get("inventory")
     if held is None:
+        told = result.facts.get("load_failure")
+        if told and not scope.scope_of(session.options).crew:  # there is nothing to report on
+            raise Refusal(f"{told['sentence']}; {told['way_out']}", USAGE if told["usage"] else NOT_DIAGNOSED)
         return None
     try:
         inventory = decode(Inventory, held)
@@ -133,6 +145,8 @@ def _discover(session: _Session) -> Inventory | None:
         )
         return None
     session.writer.write({"k": "inventory", "inventory": held})
+    if reason := scope.nothing_to_do(inventory, session.options):
+        raise Refusal(reason, USAGE)
     missing = [
         name for name in inventory.inputs_required if name not in {*inventory.inputs_given, *session.options.inputs}
     ]
@@ -142,14 +156,15 @@ def _discover(session: _Session) -> Inventory | None:
 def _probe(
     session: _Session, inventory: Inventory, announce: Callable[[Inventory, Plan, Options], None] | None
 ) -> None:
-    options = replace(session.options, llm=choose_llm(session.options, inventory))
-    extra: dict[str, Any] = {}
-    if options.llm == "embedded" and inventory.llms:
-        session.writer.write({"k": "simulated", "subjects": [llm.subject for llm in inventory.llms]})
-        if not options.dry_run:
-            extra["embedded_base_url"] = session.supervisor.start_endpoint(_played(inventory, options))
+    asked, extra = session.options, dict[str, Any]()
     for stage in planner.STAGES:
+        options = replace(asked, llm=choose_llm(asked, inventory, stage))
         session.options = options
+        if options.llm == "embedded" and inventory.llms and not extra:
+            session.writer.write({"k": "simulated", "subjects": _simulated(inventory, options)})
+            extra["embedded_base_url"] = (
+                "" if options.dry_run else session.supervisor.start_endpoint(_played(inventory, options))
+            )
         known = [] if options.dry_run else session.results
         limits = planner.Budget(
             session.left() if stage != planner.STAGES[1] else _crew_seconds(session), session.calls_left()
@@ -173,8 +188,20 @@ def _played(inventory: Inventory, options: Options) -> dict[str, Any]:
     }
 
 
-def choose_llm(options: Options, inventory: Inventory) -> str:
-    """`own` where every model has a key that can be used (or needs none we know of), else `embedded`."""
+def _simulated(inventory: Inventory, options: Options) -> list[str]:
+    """Whose model the embedded endpoint plays: in a preflight the full crew's, whose own models were called before."""
+    if options.scope == "preflight":
+        return [f"crew:{inventory.crew}"]
+    return [llm.subject for llm in inventory.llms]
+
+
+def choose_llm(options: Options, inventory: Inventory, stage: int = 1) -> str:
+    """`own` where every model has a key that can be used (or needs none we know of), else `embedded`.
+
+    A preflight asks the own models, and runs the full crew on the embedded one.
+    """
+    if options.scope == "preflight":
+        return "embedded" if options.with_crew and stage != planner.STAGES[0] else "own"
     if options.llm != "auto":
         return options.llm
     return "embedded" if any(llm.usable_key is False for llm in inventory.llms) else "own"
@@ -187,7 +214,7 @@ def _crew_seconds(session: _Session) -> float:
 
 
 def _equipped(step: Step, extra: dict[str, Any]) -> Step:
-    return replace(step, args={**step.args, **extra}) if extra and step.worker != "own" else step
+    return replace(step, args={**step.args, **extra}) if any(extra.values()) and step.worker != "own" else step
 
 
 def _patience(session: _Session) -> Callable[[str, LiveStep], str]:
@@ -209,4 +236,4 @@ def _sigterm_raises() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-__all__ = ["Terminated", "analyse", "choose_llm", "diagnose", "dry_run"]
+__all__ = ["Terminated", "analyse", "choose_llm", "diagnose", "dry_run", "project_of"]

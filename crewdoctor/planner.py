@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from crewdoctor import probes
+from crewdoctor import probes, scope
 from crewdoctor.model.inventory import Inventory
 from crewdoctor.model.options import Options
 from crewdoctor.model.plan import Plan, Skip, Step
@@ -63,7 +63,11 @@ def plan(
     for module in discover() if modules is None else modules:
         if module.PROBE.stage != stage:
             continue
-        for planned in module.plan(inventory, options, results):
+        if not scope.includes(options, module.PROBE):
+            left_out = scope.scope_of(options).left_out
+            skips += [Skip(module.PROBE.id, module.PROBE.layer, "the crew", left_out)] if left_out else []
+            continue
+        for planned in module.plan(scope.narrowed(inventory, options), options, results):
             if isinstance(planned, Skip):
                 skips.append(planned)
             elif planned.llm_calls > calls_left:

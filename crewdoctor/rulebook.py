@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import ast
+import difflib
 import importlib
 import pkgutil
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from crewdoctor import rules
 from crewdoctor.model.evidence import Evidence
 from crewdoctor.model.finding import Finding
-from crewdoctor.model.rule import Rule, RuleOutcome, RuleStatus
+from crewdoctor.model.rule import Ignored, Rule, RuleOutcome, RuleStatus
 
 _FILE = re.compile(r"cd\d{3}_[a-z0-9_]+")
-_INLINE = re.compile(r"#\s*crewdoctor:\s*ignore\[([^\]]*)\]")
+_INLINE = re.compile(r"#\s*crewdoctor:\s*ignore\[([^\]]*)\]((?:(?!\s#\s).)*)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +46,21 @@ def cards() -> tuple[RuleCard, ...]:
 
 
 def explain(code: str) -> RuleCard:
-    """Return the card of one rule, by code or slug. Raises KeyError naming the closest codes."""
-    wanted = code.strip()
-    for card in cards():
+    """Return the card of one rule, by code or slug. Raises KeyError naming the closest ones."""
+    wanted, known = code.strip(), cards()
+    for card in known:
         if wanted.upper() == card.code or wanted.lower() == card.slug:
             return card
-    family = wanted.upper()[:3]
-    near = [card.code for card in cards() if card.code.startswith(family)] or [card.code for card in cards()]
-    raise KeyError(f"no rule {wanted}; there are {', '.join(near)}")
+    near = [card.code for card in known if card.code.startswith(wanted.upper()[:3])]
+    near = near or difflib.get_close_matches(wanted.lower(), [card.slug for card in known], n=3)
+    closest = f"; close to it are {', '.join(near)}" if near and wanted else ""
+    raise KeyError(f"no rule {wanted or 'without a name'}{closest}; `crewdoctor rules` lists them all")
+
+
+def unknown(codes: Iterable[str]) -> tuple[str, ...]:
+    """Those of `codes` (`CD301`, or `CD3` for a family) that stand for no rule at all."""
+    known = [name.partition("_")[0].upper() for name in names()]
+    return tuple(each for each in codes if not any(code.startswith(each.strip().upper()) for code in known))
 
 
 def load() -> tuple[Rule, ...]:
@@ -93,11 +101,19 @@ def _one(rule: Rule, evidence: Evidence) -> tuple[list[Finding], RuleOutcome]:
         found = list(apply(rule, evidence))
     except Exception as error:  # noqa: BLE001 - law 2: a rule that raises ends as an outcome, never as a crash
         return [], RuleOutcome(rule.code, rule.slug, RuleStatus.FAILED, f"{type(error).__name__}: {error}")
-    kept = [finding for finding in found if not _ignored_in_source(finding)]
-    if found and not kept:
-        return [], RuleOutcome(rule.code, rule.slug, RuleStatus.IGNORED, "ignored in source, on the line itself")
+    kept: list[Finding] = []
+    ignored: list[Ignored] = []
+    for finding in found:
+        excuse = _ignored_in_source(finding)
+        if excuse is None or finding.location is None:
+            kept.append(finding)
+        else:
+            ignored.append(Ignored(finding.subject, finding.message, finding.location, excuse))
+    if ignored and not kept:
+        told = "ignored in source, on the line itself"
+        return [], RuleOutcome(rule.code, rule.slug, RuleStatus.IGNORED, told, ignored=tuple(ignored))
     status = RuleStatus.FOUND if kept else RuleStatus.QUIET
-    return kept, RuleOutcome(rule.code, rule.slug, status, findings=len(kept))
+    return kept, RuleOutcome(rule.code, rule.slug, status, findings=len(kept), ignored=tuple(ignored))
 
 
 def _left_out(rule: Rule, select: tuple[str, ...], ignore: tuple[str, ...]) -> bool:
@@ -106,9 +122,12 @@ def _left_out(rule: Rule, select: tuple[str, ...], ignore: tuple[str, ...]) -> b
     return not chosen or any(rule.code.startswith(prefix.strip().upper()) for prefix in ignore if prefix.strip())
 
 
-def _ignored_in_source(finding: Finding) -> bool:
+def _ignored_in_source(finding: Finding) -> str | None:
+    """The reason given where the finding's own line says that its code is ignored; None where it does not."""
     found = _INLINE.search(finding.location.source) if finding.location else None
-    return found is not None and finding.code in {code.strip().upper() for code in found.group(1).split(",")}
+    if found is None or finding.code not in {code.strip().upper() for code in found[1].split(",")}:
+        return None
+    return found[2].strip(" \t:-\N{EN DASH}\N{EM DASH}")
 
 
 def _card(path: Path) -> RuleCard:

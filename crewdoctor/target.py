@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,9 +12,12 @@ from typing import Any
 
 from crewdoctor.model.options import Options
 from crewdoctor.model.refusal import Refusal
+from crewdoctor.project import NoProject, target_in
 
 USAGE = 2
 ROOT_MARKS = ("pyproject.toml", "crewdoctor.toml")
+MINIMAL = Path(__file__).resolve().parent / "minimal" / "minimal_crew.py"
+_MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +25,7 @@ class Project:
     """A target on disk."""
 
     target: str
-    """Absolute path, with `:name` where the user gave one."""
+    """Absolute path or dotted module, with `:name` where the user or the project gives one."""
     root: Path
     """The folder `crewai run` would start in: the nearest one upwards with a pyproject.toml, else the file's own."""
     python: str
@@ -35,26 +39,59 @@ class Project:
             "inputs": dict(options.inputs),
             "llm": options.llm,
             "include_content": options.include_content,
+            "kind": {"llm": "model", "net": "hosts"}.get(options.scope, "crew"),
+            "model": dict(options.model),
+            "hosts": list(options.hosts),
+            "announce": {"llm": "read which model is asked for", "net": "read which hosts are asked for"}.get(
+                options.scope, "load the crew"
+            ),
         }
 
 
 def find_project(options: Options) -> Project:
-    """Resolve the target. Raises Refusal when it names nothing that exists."""
+    """Resolve the target: a file, a folder, `package.module:name`; without one, the project around this folder.
+
+    Where no target was given and there is no project, it is a minimal crew of ours on the model the environment names.
+    Raises Refusal when it names nothing that exists.
+    """
+    if not options.target:
+        try:
+            return _project(options, target_in(Path.cwd(), upwards=True))
+        except NoProject:
+            here = workplace(options)
+            return Project(str(MINIMAL), here.root, here.python, here.environment)
     text, name = _split(options.target)
     path = Path(text).expanduser()
-    if not path.exists():
-        raise Refusal(
-            f"{text}: no such file; give the file that defines the crew, e.g. `crewdoctor diagnose crew.py`", USAGE
-        )
     if path.is_dir():
-        raise Refusal(
-            f"{text}: is a folder; give the file that defines the crew, e.g. {text.rstrip('/')}/crew.py", USAGE
-        )
-    path = path.resolve()
-    root = next(
-        (folder for folder in path.parents if any((folder / mark).is_file() for mark in ROOT_MARKS)), path.parent
+        return _project(options, target_in(path.resolve()), name)
+    if path.exists():
+        return _project(options, str(path.resolve()), name)
+    if _MODULE.match(text) and (name or "." in text) and not text.endswith((".py", ".json", ".jsonc", ".yaml", ".yml")):
+        root = _root(Path.cwd() / "here")
+        return Project(options.target, root, _interpreter(options, root), dict(os.environ))
+    raise Refusal(
+        f"{text}: no such file; give the file that defines the crew, e.g. `crewdoctor diagnose crew.py`", USAGE
     )
-    return Project(f"{path}:{name}" if name else str(path), root, _interpreter(options, root), dict(os.environ))
+
+
+def _project(options: Options, target: str, name: str = "") -> Project:
+    """`target`: what was found; `name`: what the user chose in it, which wins."""
+    text, given = _split(target)
+    root = _root(Path(text))
+    chosen = name or given
+    return Project(f"{text}:{chosen}" if chosen else text, root, _interpreter(options, root), dict(os.environ))
+
+
+def _root(file: Path) -> Path:
+    return next(
+        (folder for folder in file.parents if any((folder / mark).is_file() for mark in ROOT_MARKS)), file.parent
+    )
+
+
+def workplace(options: Options) -> Project:
+    """Where a command without a target works: this folder, and the interpreter a crew here would run in."""
+    root = Path.cwd()
+    return Project("", root, _interpreter(options, root), dict(os.environ))
 
 
 def _split(target: str) -> tuple[str, str]:
@@ -83,3 +120,6 @@ def _interpreter(options: Options, root: Path) -> str:
 
 def _ours_holds_crewai() -> bool:
     return any((Path(entry) / "crewai").is_dir() for entry in sys.path if entry)
+
+
+__all__ = ["MINIMAL", "NoProject", "Project", "find_project", "workplace"]

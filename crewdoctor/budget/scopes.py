@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from crewdoctor import wording
 from crewdoctor.budget.arithmetic import RATE_LIMIT_ATTEMPTS, longest, outlives, timeout_of
@@ -23,6 +23,8 @@ def ledger_of(recording: Recording) -> Ledger:
     if inventory is None:
         return Ledger()
     book = _Book(recording, inventory, {tool.subject: tool_limit(recording, tool.subject) for tool in inventory.tools})
+    if not inventory.agents and not inventory.tasks:
+        return _of_models_alone(book, inventory)
     agents = {agent.subject: book.agent(agent) for agent in inventory.agents}
     tasks = tuple(book.task(task, agents) for task in inventory.tasks) or tuple(agents.values())
     crew = book.crew(tasks)
@@ -37,6 +39,13 @@ def ledger_of(recording: Recording) -> Ledger:
         owners=_owners(inventory),
         longest_hang=longest_hang(crew.ceiling, models, book.tools),
     )
+
+
+def _of_models_alone(book: _Book, inventory: Inventory) -> Ledger:
+    """Without a crew nothing stands around a call."""
+    alone = tuple(replace(book.terms_of(llm.subject), executions=1) for llm in inventory.llms)
+    hang = longest_hang(longest(*(each.call for each in alone)), alone, {}).replace("this crew", "a call")
+    return Ledger(roots=tuple(book.llm(each) for each in alone), models=alone, longest_hang=hang)
 
 
 @dataclass(slots=True)
@@ -63,12 +72,15 @@ class _Book:
     def terms(self, agent: AgentEntry) -> LlmTerms | None:
         if not agent.llm:
             return None
-        read, retries = self.setting(agent.llm, "timeout.read"), self.setting(agent.llm, "max_retries")
-        again = self.setting(agent.subject, "max_retry_limit")
-        deadline = self.deadlines.get(agent.subject)
+        return self.terms_of(agent.llm, agent.subject)
+
+    def terms_of(self, llm: str, agent: str = "") -> LlmTerms:
+        read, retries = self.setting(llm, "timeout.read"), self.setting(llm, "max_retries")
+        again = self.setting(agent, "max_retry_limit")
+        deadline = self.deadlines.get(agent)
         return LlmTerms(
-            subject=agent.llm,
-            agent=agent.subject,
+            subject=llm,
+            agent=agent,
             read=timeout_of(read.value) if read else UNKNOWN,
             read_setting=read,
             retries=_count(retries, 0),

@@ -5,17 +5,23 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from crewdoctor import __version__
 from crewdoctor.cli.analyse import analyse
+from crewdoctor.cli.config_show import config
 from crewdoctor.cli.demo import demo
 from crewdoctor.cli.diagnose import diagnose
 from crewdoctor.cli.endpoint import endpoint
 from crewdoctor.cli.explain import explain
+from crewdoctor.cli.preflight import preflight
+from crewdoctor.cli.probe_llm import probe_llm
+from crewdoctor.cli.probe_net import probe_net
+from crewdoctor.cli.probe_tool import probe_tool
 from crewdoctor.cli.rules import rules
+from crewdoctor.cli.settings import settings
 from crewdoctor.model.refusal import USAGE, Refusal
 
 SIGINT, SIGPIPE = 130, 141
@@ -27,12 +33,15 @@ app = typer.Typer(
     help="The timeout diagnostic for CrewAI: which layer hangs, which setting is mismatched, and the fix.",
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    add_completion=False,
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _command in (diagnose, analyse, explain, rules, endpoint, demo):
+for _command in (
+    *(diagnose, preflight, settings, probe_llm, probe_net, probe_tool),
+    *(analyse, explain, rules, endpoint, demo),
+):
     app.command()(_command)
+app.add_typer(config, name="config")
 
 _UsageTrouble: type[Exception] = next(
     kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException" and issubclass(kind, Exception)
@@ -73,14 +82,20 @@ def run(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return SIGPIPE
     except _UsageTrouble as trouble:
-        show = getattr(trouble, "show", None)
-        return USAGE if show is None else (show(), USAGE)[1]
+        return _say(_usage(trouble), USAGE)
     except Exception as error:
         if os.environ.get("CREWDOCTOR_TRACEBACK"):
             raise
         sentence = f"crewdoctor itself failed ({type(error).__name__}: {error}); CREWDOCTOR_TRACEBACK=1 shows where"
         return _say(sentence, DEFECT)
     return code if isinstance(code, int) else 0
+
+
+def _usage(trouble: Any) -> str:
+    """What click says on four lines, in one sentence."""
+    told = " ".join(str(trouble.format_message()).split()).rstrip(".")
+    where = getattr(getattr(trouble, "ctx", None), "command_path", "") or "crewdoctor"
+    return f"{told[:1].lower()}{told[1:]}; see `{where} --help`" if told else f"no command given; see `{where} --help`"
 
 
 def _say(sentence: str, code: int) -> int:

@@ -22,7 +22,10 @@ def demo(
     verbose: flags.Verbose = 0,
     quiet: flags.Quiet = False,
 ) -> None:
-    """Diagnose a small crew whose tool waits for ever on a service that has stopped answering."""
+    """Diagnose a sick crew of ours.
+
+    Its tool waits for ever on a service that has stopped answering.
+    """
     import socket
     import tempfile
 
@@ -38,4 +41,4 @@ def demo(
         place = folder or Path(scratch)
         place.mkdir(exist_ok=True)
         crew = project.write(place, silent.getsockname()[1])
-        raise typer.Exit(running.diagnose(str(crew), {"llm": "embedded"}, recording, told))
+        raise typer.Exit(running.diagnose(running.Asked(str(crew)), {"llm": "embedded"}, recording, told))

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any, Optional
 
 import typer
 
 from crewdoctor.cli import flags
+from crewdoctor.cli.completing import one_of
 
 Text = Optional[str]  # noqa: UP045 - Typer reads it at run time, on Python 3.10 too
 
 
 def diagnose(
-    target: Annotated[str, typer.Argument(help="crew.py, or crew.py:name.", show_default=False)] = "",
-    inputs: Annotated[Text, typer.Option("--inputs", help="Inputs of the crew, as a JSON object.")] = None,
-    inputs_file: Annotated[
-        Optional[Path],  # noqa: UP045 - as above
-        typer.Option("--inputs-file", help="A file that holds them."),
+    target: flags.Target = "",
+    inputs: flags.Inputs = None,
+    inputs_file: flags.InputsFile = None,
+    llm: Annotated[
+        Text,
+        typer.Option(
+            "--llm",
+            help="own, embedded (no key, no tokens) or auto.",
+            autocompletion=one_of("own", "embedded", "auto"),
+        ),
     ] = None,
-    llm: Annotated[Text, typer.Option("--llm", help="own, embedded (no key, no tokens) or auto.")] = None,
     deadline: flags.Deadline = None,
     fail_on: flags.FailOn = None,
     select: flags.Select = None,
@@ -32,9 +36,9 @@ def diagnose(
         Optional[list[str]],  # noqa: UP045 - as above
         typer.Option("--allow-tool", help="Let this tool change the world with invented arguments; repeatable."),
     ] = None,
-    outer: Annotated[Text, typer.Option("--outer", help="The platform's own limit: 60s, 15m.")] = None,
-    python: Annotated[Text, typer.Option("--python", help="The interpreter the crew runs in.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Load the crew, show the plan, run nothing.")] = False,
+    outer: flags.Outer = None,
+    python: flags.Python = None,
+    dry_run: flags.DryRun = False,
     include_content: Annotated[
         bool, typer.Option("--include-content", help="Keep prompts and answers in the recording.")
     ] = False,
@@ -45,7 +49,10 @@ def diagnose(
     verbose: flags.Verbose = 0,
     quiet: flags.Quiet = False,
 ) -> None:
-    """Diagnose a crew: settings, network, LLM, tools, agents, the full crew. The first cause is printed first."""
+    """Find why a crew hangs: the first cause first.
+
+    Settings, network, LLM, each tool alone, the full crew, single agents; each layer in a process of its own.
+    """
     from crewdoctor.cli import running
 
     given: dict[str, Any] = {
@@ -63,4 +70,4 @@ def diagnose(
         "inputs": running.inputs(inputs, inputs_file),
     }
     told = running.Telling(formats, outputs, color, -1 if quiet else verbose)
-    raise typer.Exit(running.diagnose(target, given, recording, told))
+    raise typer.Exit(running.diagnose(running.Asked(target), given, recording, told))

@@ -26,7 +26,10 @@ def endpoint(
     silent: Annotated[bool, typer.Option("--silent", help="Read every request, answer none.")] = False,
     seed: Annotated[int, typer.Option("--seed", help="Same seed, same faults.")] = 0,
 ) -> None:
-    """Serve an OpenAI-compatible model that costs nothing, on 127.0.0.1, until interrupted."""
+    """Serve a model that costs nothing.
+
+    OpenAI-compatible, on 127.0.0.1, until interrupted; it misbehaves on demand.
+    """
     from crewdoctor.cli import faults
     from crewdoctor.config import seconds
     from crewdoctor.endpoint import server

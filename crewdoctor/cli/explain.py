@@ -6,9 +6,19 @@ from typing import Annotated
 
 import typer
 
+from crewdoctor.cli.completing import rule
 
-def explain(code: Annotated[str, typer.Argument(help="CD301, or tool_without_timeout.", show_default=False)]) -> None:
-    """Explain a finding: what is compared, why it matters, how to fix it."""
+
+def explain(
+    code: Annotated[
+        str,
+        typer.Argument(help="CD301, or tool_without_timeout.", show_default=False, autocompletion=rule),
+    ],
+) -> None:
+    """Explain a finding.
+
+    What is compared, why it matters, how to fix it.
+    """
     from crewdoctor import rulebook
     from crewdoctor.model.refusal import Refusal
 

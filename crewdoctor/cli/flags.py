@@ -7,27 +7,49 @@ from typing import Annotated, Optional
 
 import typer
 
+from crewdoctor.cli.completing import one_of, rule
+from crewdoctor.report import formats
+
+*_MOST, _LAST = formats.formats()
+_NAMED = ", ".join(f"FILE.{suffix}" for each in formats.formats().values() for suffix in each.suffixes)
+_FORMATS = f"{', '.join(_MOST)} or {_LAST}"
+
 Formats = Annotated[
     Optional[list[str]],  # noqa: UP045 - Typer reads it at run time, on Python 3.10 too
-    typer.Option("--format", help="rich or json; repeatable. Default: rich."),
+    typer.Option(
+        "--format",
+        help=f"{_FORMATS}; repeatable. Default: {formats.DEFAULT}.",
+        autocompletion=one_of(*formats.formats()),
+    ),
 ]
 Outputs = Annotated[
     Optional[list[Path]],  # noqa: UP045 - as above
-    typer.Option("--output", "-o", help="Write a format to FILE instead of stdout; repeatable. FILE.json means json."),
+    typer.Option("--output", "-o", help=f"Write a format to FILE instead of stdout; repeatable. {_NAMED} say which."),
 ]
 FailOn = Annotated[
     Optional[str],  # noqa: UP045 - as above
-    typer.Option("--fail-on", help="Exit 1 from this severity on: error, warning or never. Default: error."),
+    typer.Option(
+        "--fail-on",
+        help="Exit 1 from this severity on: error, warning or never. Default: error.",
+        autocompletion=one_of("error", "warning", "never"),
+    ),
 ]
 Select = Annotated[
     Optional[list[str]],  # noqa: UP045 - as above
-    typer.Option("--select", help="Only these rules: CD301, or CD3 for the family; repeatable, or with commas."),
+    typer.Option(
+        "--select",
+        help="Only these rules: CD301, or CD3 for the family; repeatable, or with commas.",
+        autocompletion=rule,
+    ),
 ]
 Ignore = Annotated[
     Optional[list[str]],  # noqa: UP045 - as above
-    typer.Option("--ignore", help="Not these rules."),
+    typer.Option("--ignore", help="Not these rules.", autocompletion=rule),
 ]
-Color = Annotated[str, typer.Option("--color", help="auto, always or never.")]
+Color = Annotated[
+    str,
+    typer.Option("--color", help="auto, always or never.", autocompletion=one_of("auto", "always", "never")),
+]
 Verbose = Annotated[
     int, typer.Option("--verbose", "-v", count=True, help="Show every line; twice: where options come from.")
 ]
@@ -40,3 +62,14 @@ Deadline = Annotated[
     Optional[str],  # noqa: UP045 - as above
     typer.Option("--deadline", help="Time for the diagnosis: 120s, 2m or 90. Default: 120s."),
 ]
+
+Text = Optional[str]  # noqa: UP045 - as above
+Inputs = Annotated[Text, typer.Option("--inputs", help="Inputs of the crew, as a JSON object.")]
+InputsFile = Annotated[
+    Optional[Path],  # noqa: UP045 - as above
+    typer.Option("--inputs-file", help="A file that holds them."),
+]
+Python = Annotated[Text, typer.Option("--python", help="The interpreter the crew runs in.")]
+Target = Annotated[str, typer.Argument(help="crew.py, or crew.py:name.", show_default=False)]
+Outer = Annotated[Text, typer.Option("--outer", help="The platform's own limit: 60s, 15m.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan, run nothing.")]

@@ -8,11 +8,12 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
-from crewdoctor.config import FORMATS
 from crewdoctor.model.refusal import Refusal
 from crewdoctor.model.report import Report
+from crewdoctor.report import formats as known
+from crewdoctor.wire.redact import clean
 
 _WIDEST = 120
 _COLORS = ("auto", "always", "never")
@@ -33,30 +34,44 @@ def outlets(formats: Sequence[str] | None, files: Sequence[Path] | None) -> tupl
     """
     asked = list(formats or [])
     for each in asked:
-        if each not in FORMATS:
-            raise Refusal(f"--format {each}: unknown; write {' or '.join(FORMATS)}")
+        if each not in known.formats():
+            raise Refusal(f"--format {each}: unknown; write {listed()}")
     paired: list[Outlet] = []
     unnamed: list[Path] = []
     for file in files or ():
-        named = file.suffix.removeprefix(".")
-        if named in FORMATS:
-            paired.append(Outlet(named, file))
-            if named in asked:
-                asked.remove(named)
-        else:
+        named = known.of_suffix(file.suffix)
+        if named is None:
             unnamed.append(file)
+            continue
+        paired.append(Outlet(named, file))
+        if named in asked:
+            asked.remove(named)
     for file in reversed(unnamed):
         if not asked:
             raise Refusal(f"--output {file}: no --format is left for it; give one --format for each file")
         paired.append(Outlet(asked.pop(), file))
     if not asked and not formats:
-        asked = ["rich"]
+        asked = [known.DEFAULT]
     if len(asked) > 1:
         raise Refusal(f"formats {' and '.join(asked)} would both go to stdout; give -o FILE for one of them")
     for outlet in paired:
-        if outlet.file is not None and not outlet.file.absolute().parent.is_dir():
-            raise Refusal(f"--output {outlet.file}: there is no folder {outlet.file.absolute().parent}")
+        if outlet.file is not None:
+            _must_be_writable(outlet.file)
     return (*(Outlet(each, None) for each in asked), *paired)
+
+
+def _must_be_writable(file: Path) -> None:
+    """Found out before the diagnosis is made, not after. Raises Refusal."""
+    folder = file.absolute().parent
+    if not folder.is_dir():
+        raise Refusal(f"--output {file}: there is no folder {folder}; create it, or give another file")
+    new = not file.exists()
+    try:
+        file.open("ab").close()
+    except OSError as error:
+        raise Refusal(f"--output {file}: cannot be written: {error.strerror}; give another file") from None
+    if new:
+        file.unlink(missing_ok=True)
 
 
 def color_of(color: str) -> str:
@@ -72,25 +87,39 @@ def write(report: Report, chosen: Sequence[Outlet], *, color: str, verbosity: in
         if outlet.file is None:
             sys.stdout.write(_encodable(_rendered(report, outlet.format, sys.stdout, color, verbosity), sys.stdout))
             sys.stdout.flush()
-            continue
-        try:
-            outlet.file.write_text(_rendered(report, outlet.format, None, color, verbosity), encoding="utf-8")
-        except OSError as error:
-            raise Refusal(f"--output {outlet.file}: cannot be written: {error.strerror}") from None
+        else:
+            try:
+                outlet.file.write_text(_rendered(report, outlet.format, None, color, verbosity), encoding="utf-8")
+            except OSError as error:
+                way_out = "`crewdoctor analyse` makes the report again from the recording"
+                raise Refusal(f"--output {outlet.file}: cannot be written: {error.strerror}; {way_out}") from None
+        for variable, format_name in known.formats()[outlet.format].appended:
+            _append(os.environ.get(variable, ""), variable, _rendered(report, format_name, None, color, verbosity))
+
+
+def _append(file: str, variable: str, text: str) -> None:
+    """Continue a file the environment names; the report itself is out by then, so a failure is only told."""
+    if not file:
+        return
+    try:
+        with Path(file).open("a", encoding="utf-8") as held:
+            held.write(text)
+    except OSError as error:
+        sys.stderr.write(f"crewdoctor: {variable}={clean(file)} cannot be written: {error.strerror}\n")
 
 
 def _rendered(report: Report, format_name: str, stream: TextIO | None, color: str, verbosity: int) -> str:
-    if format_name == "json":
-        from crewdoctor.report import json_report
+    workspace = os.environ.get("GITHUB_WORKSPACE", "")
+    look: dict[str, Any] = {"verbosity": verbosity, "workspace": os.path.realpath(workspace) if workspace else ""}
+    if stream is not None:
+        look |= {"width": _width(stream), "color": colored(stream, color), "plain": _plain(stream)}
+    return known.render(report, format_name, **look)
 
-        return json_report.render(report)
-    from crewdoctor.report import terminal
 
-    if stream is None:
-        return terminal.render(report, verbosity=verbosity)
-    return terminal.render(
-        report, width=_width(stream), color=colored(stream, color), plain=_plain(stream), verbosity=verbosity
-    )
+def listed() -> str:
+    """`rich, json or markdown`: the formats there are."""
+    *most, last = known.formats()
+    return f"{', '.join(most)} or {last}"
 
 
 def colored(stream: TextIO, color: str) -> bool:

@@ -6,7 +6,7 @@ import typer
 
 
 def rules() -> None:
-    """List every rule: code, name, and what it says."""
+    """List every rule."""
     from crewdoctor import rulebook
 
     cards = rulebook.cards()

@@ -109,7 +109,10 @@ def _value(schema: Any, situation: Situation, name: str, root: Mapping[str, Any]
     if _nullable(schema, root) and not _meaning(name):
         return None
     for union in ("anyOf", "oneOf"):
-        options = [each for each in schema.get(union) or () if _resolved(each, root).get("type") != "null"]
+        offered = schema.get(union) or ()
+        options = [each for each in offered if _resolved(each, root).get("type") != "null"]
+        if offered and not options:
+            return None
         if options:
             return _value(options[0], situation, name, root, depth - 1) if depth > 0 else None
     if kind == "object" or (not kind and "properties" in schema):

@@ -102,7 +102,7 @@ class Sampling:
         bench, model, seen = self.bench, self.model, self.seen
         bench.fact("timeout", encode(model.timeout))
         bench.fact("max_retries", model.max_retries)
-        interface = model.client(timeout=OURS, max_retries=0)
+        interface = model.client(timeout=model.patient(OURS), max_retries=0)
         fits = self._retries_take() < bench.remaining() * (1 - FIRST_SLICE_BEFORE_RETRIES)
         share = FIRST_SLICE_BEFORE_RETRIES if fits else FIRST_SLICE
         self._call(interface, "cold", bench.remaining() * share)
@@ -123,6 +123,16 @@ class Sampling:
             self._call(model.client(), "configured", bench.remaining() - 1.0)
             bench.fact("attempts", model.requests - before)
         if not seen.hung:  # what was left going shall be seen going
+            model.close()
+
+    def once(self) -> None:
+        """One call as the user's own program makes it: own timeout, own retries; the attempts are counted."""
+        bench, model = self.bench, self.model
+        bench.fact("timeout", encode(model.timeout))
+        bench.fact("max_retries", model.max_retries)
+        self._call(model.client(), "configured", bench.remaining() - 1.0)
+        bench.fact("attempts", model.requests)
+        if not self.seen.hung:
             model.close()
 
     def _retries_take(self) -> float:
@@ -200,11 +210,11 @@ class Sampling:
         seen = self.seen
         seen.status = answer.status if answer.status is not None else seen.status
         seen.answered = seen.answered or ok
-        if ok and kind == "cold":
+        if ok and (kind == "cold" or (kind == "configured" and seen.cold is None and not answer.first_token)):
             seen.cold = took
         elif ok and kind == "warm":
             seen.warm.append(took)
-        elif ok and kind in {"streamed", "full"} and answer.first_token is not None:
+        elif ok and kind in {"streamed", "full", "configured"} and answer.first_token is not None:
             seen.first_token.append(answer.first_token)
             seen.gaps_max.append(answer.gaps_max)
             seen.total.append(answer.total)

@@ -29,5 +29,17 @@ class Options:
     include_content: bool = False
     dry_run: bool = False
     verbosity: int = 0
+    scope: str = "diagnose"
+    """The command: `diagnose preflight settings tool llm net`; `scope.py` says what each examines."""
+    no_llm: bool = False
+    """preflight: no call of a model."""
+    with_crew: bool = False
+    """preflight: the full crew too, on the embedded model."""
+    tool: str = ""
+    """probe-tool: the tool's name."""
+    hosts: tuple[str, ...] = ()
+    """probe-net: `host`, `host:port` or URLs."""
+    model: dict[str, str] = field(default_factory=dict)
+    """probe-llm: `name`, `base_url`, `key_variable`, each where it was given."""
     interactive: bool = False
     """Whether a person watches (a TTY): the crew may then run on past the deadline while it moves."""

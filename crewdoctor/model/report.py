@@ -9,6 +9,7 @@ from crewdoctor.model.finding import Finding
 from crewdoctor.model.inventory import Unexamined
 from crewdoctor.model.layer import Layer
 from crewdoctor.model.rule import RuleOutcome
+from crewdoctor.model.setting import Setting
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,35 @@ class Scope:
 
 
 @dataclass(frozen=True, slots=True)
+class Phase:
+    """One phase of a call. Seconds."""
+
+    name: str
+    """`dns.lookup tcp.connect tls.handshake`, `first byte`, `first token`, `last token`, `whole answer`."""
+    at: float
+    """When it ended, from the start of the call."""
+    seconds: float
+    detail: str = ""
+    failure: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCall:
+    """One call of a model with its user's own settings, as seen on the wire."""
+
+    subject: str
+    model: str
+    host: str
+    status: int | None
+    attempts: int
+    failure: str = ""
+    phases: tuple[Phase, ...] = ()
+    ratelimit: dict[str, str] = field(default_factory=dict)
+    limits: str = ""
+    """Timeouts and retries in force, with who says so."""
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """One diagnosis."""
 
@@ -100,9 +130,12 @@ class Report:
     notes: tuple[Finding, ...] = ()
     """Exposure from defaults (info)."""
     questions: tuple[Question, ...] = ()
+    model_calls: tuple[ModelCall, ...] = ()
     ladder: tuple[Rung, ...] = ()
     waterfall: tuple[Bar, ...] = ()
     shares: tuple[Share, ...] = ()
+    settings: tuple[Setting, ...] = ()
+    """In force, with who says so."""
     ledger: tuple[Scope, ...] = ()
     longest_hang: str = ""
     """The longest this crew can hang before anything ends it."""
@@ -110,4 +143,6 @@ class Report:
     rules: tuple[RuleOutcome, ...] = ()
     simulated: tuple[str, ...] = ()
     interrupted: str = ""
+    scope: str = "diagnose"
+    """The command that made it: `diagnose preflight settings tool llm net`."""
     environment: dict[str, Any] = field(default_factory=dict)

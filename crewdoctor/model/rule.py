@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from crewdoctor.model.setting import Location
+
 if TYPE_CHECKING:
     from crewdoctor.model.evidence import Evidence
     from crewdoctor.model.finding import Finding
@@ -53,6 +55,17 @@ class RuleStatus(str, Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Ignored:
+    """One finding that `# crewdoctor: ignore[CODE] reason` on its own line of source keeps out of the findings."""
+
+    subject: str
+    message: str
+    location: Location
+    reason: str = ""
+    """As written after the bracket; empty where nobody gave one."""
+
+
+@dataclass(frozen=True, slots=True)
 class RuleOutcome:
     """What became of one rule."""
 
@@ -61,3 +74,5 @@ class RuleOutcome:
     status: RuleStatus
     reason: str = ""
     findings: int = 0
+    ignored: tuple[Ignored, ...] = ()
+    """Its findings ignored in source: never counted, never invisible."""

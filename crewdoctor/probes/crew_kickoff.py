@@ -17,7 +17,8 @@ from crewdoctor.model.plan import Skip, Step
 from crewdoctor.model.probe import Bench, Probe
 from crewdoctor.model.result import StepResult
 from crewdoctor.probes import _cooling as cooling
-from crewdoctor.probes._follow import capped, follow
+from crewdoctor.probes._cap import capped
+from crewdoctor.probes._follow import follow
 
 PROBE = Probe("crew.kickoff", Layer.CREW, "the whole crew runs to its end", stage=2, spends_tokens=True)
 

@@ -17,6 +17,7 @@ from crewdoctor.model.options import Options
 from crewdoctor.model.plan import Skip, Step
 from crewdoctor.model.probe import Bench, Probe
 from crewdoctor.model.result import StepResult
+from crewdoctor.scope import one_call
 
 PROBE = Probe(id="llm.sdk", layer=Layer.LLM, question="the model answers in time", spends_tokens=True)
 
@@ -27,8 +28,8 @@ LONG_ANSWER = 1_000
 
 def plan(inventory: Inventory, options: Options, _results: Sequence[StepResult]) -> Iterator[Step | Skip]:
     """One step per distinct model."""
-    embedded = options.llm == "embedded"
-    calls = targets.samples(inventory, options)
+    embedded, once = options.llm == "embedded", one_call(options)
+    calls = 0 if once else targets.samples(inventory, options)
     for llm, reason in targets.distinct(inventory, options):
         if reason:
             yield Skip(PROBE.id, PROBE.layer, llm.subject, reason)
@@ -45,12 +46,13 @@ def plan(inventory: Inventory, options: Options, _results: Sequence[StepResult])
                 "calls": calls,
                 "chars": chars,
                 "agents": prompt.speakers(inventory, llm),
+                "once": once,
                 "reserve": 0 if embedded else targets.likely(inventory),
             },
             lane=llm.endpoint,
             llm_calls=0 if embedded else calls + 1,
             tokens=0 if embedded else (calls + 1) * (chars // prompt.CHARS_PER_TOKEN + SHORT_ANSWER) + LONG_ANSWER,
-            announce=f"call {llm.model} up to {calls + 1} times through the openai SDK",
+            announce=f"call {llm.model} {'once' if once else f'up to {calls + 1} times'} through the openai SDK",
         )
 
 
@@ -70,4 +72,5 @@ def run(step: Step, bench: Bench) -> None:
     tasks = getattr(crew.crew, "tasks", None) or ()
     said = prompt.messages(agents[0] if agents else None, tasks, crew.inputs, int(step.args["chars"]))
     reserve = int(step.args.get("reserve", 0))
-    Sampling(step.subject, bench, model, said, simulated=bool(url), reserve=reserve).run(int(step.args["calls"]))
+    sampling = Sampling(step.subject, bench, model, said, simulated=bool(url), reserve=reserve)
+    sampling.once() if step.args.get("once") else sampling.run(int(step.args["calls"]))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
-from crewdoctor import timeline
+from crewdoctor import timeline, wording
 from crewdoctor.model.finding import Finding, Severity
 from crewdoctor.model.inventory import Unexamined
 from crewdoctor.model.recording import Recording
@@ -14,10 +14,11 @@ from crewdoctor.model.report import Report, Rung, Scope
 from crewdoctor.model.result import Status
 from crewdoctor.model.rule import RuleOutcome, RuleStatus
 from crewdoctor.report.exit_code import examined, exit_code, flat, missing_inputs
-from crewdoctor.report.questions import questions
+from crewdoctor.report.questions import questions, stopped
+from crewdoctor.timeline.model_calls import model_calls
 from crewdoctor.wire.codec import WireError, decode
 
-FORMAT = "crewdoctor.report/1"
+SCHEMA = "crewdoctor.report/1"
 
 
 class ShownLedger(Protocol):
@@ -43,20 +44,23 @@ def assemble(
     crew = timeline.timeline(recording)
     inventory = recording.inventory
     return Report(
-        format=FORMAT,
+        format=SCHEMA,
         crewdoctor=recording.header.crewdoctor,
         started=recording.header.started,
         target=inventory.target if inventory else recording.header.options.target,
         crew=inventory.crew if inventory else "",
-        verdict=_verdict(recording, accused),
+        verdict=_verdict(recording, accused, sum(len(each.ignored) for each in outcomes)),
+        scope=recording.header.options.scope,
         exit_code=exit_code(recording, accused),
         seconds=recording.end,
         findings=accused,
         notes=tuple(each for each in shown if each.severity is Severity.INFO),
         questions=questions(recording, accused),
+        model_calls=model_calls(recording),
         ladder=_ladder(recording, crew.rung),
         waterfall=crew.bars,
         shares=crew.shares,
+        settings=inventory.settings if inventory else (),
         ledger=ledger.scopes if ledger else (),
         longest_hang=ledger.longest_hang if ledger else "",
         unexamined=_unexamined(recording, outcomes),
@@ -81,19 +85,19 @@ def _labelled(finding: Finding, simulated: frozenset[str]) -> Finding:
     return replace(finding, explained=explained, attrs=attrs)
 
 
-def _verdict(recording: Recording, findings: Sequence[Finding]) -> str:
+def _verdict(recording: Recording, findings: Sequence[Finding], ignored: int) -> str:
     first = findings[0] if findings else None
     missing = missing_inputs(recording)
     if missing:
         return f"the crew asks for inputs nobody gave: {', '.join(missing)}"
     if recording.inventory is None:
-        return "the target could not be diagnosed: it did not load"
+        return f"the target could not be diagnosed: {_not_loaded(recording)}"
     if recording.header.options.dry_run:
         return "planned only: nothing of the crew was run"
     if not examined(recording):
         return "the target could not be diagnosed: no layer above settings ran"
     if first is None:
-        return _calm(recording)
+        return _calm(recording, ignored)
     held = flat(findings)
     errors = sum(each.severity is Severity.ERROR for each in held)
     counts = [_count(errors, "error"), _count(len(held) - errors, "warning")]
@@ -102,15 +106,33 @@ def _verdict(recording: Recording, findings: Sequence[Finding]) -> str:
     return f"{told}; {cause} {first.code} {first.slug} on {first.subject}"
 
 
-def _calm(recording: Recording) -> str:
+def _not_loaded(recording: Recording) -> str:
+    """A run that was ended before the target had loaded says nothing about the target."""
+    if not recording.interrupted or any(result.facts.get("load_failure") for result in recording.results):
+        return "it did not load"
+    if recording.interrupted == "truncated":
+        return "the recording ends before it had loaded"
+    return f"{recording.interrupted} came before it had loaded"
+
+
+def _calm(recording: Recording, ignored: int) -> str:
     """No mismatch; and what keeps that from meaning that all is fine."""
     if recording.interrupted:
         return "no mismatch found in what was examined before it was cut short"
     cut = sum(result.status in {Status.KILLED, Status.CRASHED, Status.FAILED} for result in recording.results)
-    parts = ["no mismatch found"]
+    answered = [call for call in model_calls(recording) if not call.failure and call.phases]
+    if recording.header.options.scope == "llm" and answered:
+        told = [f"{phase.name} after {wording.seconds(phase.at)}" for phase in answered[0].phases[-2:]]
+        return f"the model {answered[0].model} answers: {', '.join(told)}"
+    parts = [
+        f"no mismatch found but {_count(ignored, 'finding')} ignored in source" if ignored else "no mismatch found"
+    ]
     if cut:
         parts.append(f"{_count(cut, 'question')} stayed open")
-    if recording.simulated:
+    guarded = sum(bool(stopped(result)) for result in recording.results)
+    if guarded and recording.simulated:  # the crew's own model chose arguments that were let through
+        parts.append(f"{_count(guarded, 'tool')} not examined, lest it write")
+    if recording.simulated and recording.header.options.scope != "preflight":
         parts.append("the model was SIMULATED, so the provider itself was not examined")
     return "; ".join(parts)
 
@@ -144,6 +166,11 @@ def _unexamined(recording: Recording, outcomes: Sequence[RuleOutcome]) -> tuple[
         Unexamined(f"{result.step.probe} on {result.step.subject}", result.reason)
         for result in recording.results
         if result.status in {Status.FAILED, Status.SKIPPED}
+    ]
+    found += [
+        Unexamined(f"{result.step.probe} on {result.step.subject}", reason)
+        for result in recording.results
+        if (reason := stopped(result))
     ]
     for plan in recording.plans:
         found += [Unexamined(f"{skip.probe} on {skip.subject}", skip.reason) for skip in plan.skips]

@@ -54,10 +54,10 @@ def missing_inputs(recording: Recording) -> tuple[str, ...]:
 
 
 def examined(recording: Recording) -> bool:
-    """Whether any layer above settings was looked at; a dry run only has to load the target."""
+    """Whether any layer above settings was looked at; where that was not asked for, the target only has to load."""
     if recording.inventory is None:
         return False
-    if recording.header.options.dry_run:
+    if recording.header.options.dry_run or recording.header.options.scope == "settings":
         return True
     return any(result.status in _ATTEMPTED and result.step.layer is not Layer.SETTINGS for result in recording.results)
 

@@ -8,6 +8,8 @@ from typing import Any
 from crewdoctor.model.report import Report
 from crewdoctor.wire.codec import encode
 
+FORMAT = "json"
+SUFFIXES = "json"
 _DECIMALS = 6
 """Microseconds: below that a figure is noise."""
 

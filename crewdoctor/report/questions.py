@@ -64,6 +64,8 @@ def _of_result(
         status, answer = _UNANSWERED[result.status], result.reason or _words(result)
     elif result.status is Status.KILLED:
         status, answer = "killed", result.reason
+    elif held := stopped(result):
+        status, answer = "skipped", held
     elif failed and len(failed) == len(top):
         failure = failed[0].failure
         status, answer = "failed", failure.kind.value if failure else ""
@@ -80,6 +82,16 @@ def _of_result(
     )
 
 
+def stopped(result: StepResult) -> str:
+    """What the guard kept a tool from, and how to let it; empty where it stopped nothing."""
+    if result.step.layer is not Layer.TOOL or not result.facts.get("blocked"):
+        return ""
+    held = result.facts.get("blocked_what")
+    what = wording.joined([str(each) for each in held]) if isinstance(held, list) and held else "change the world"
+    name = result.step.subject.partition(":")[2]
+    return f"its arguments are invented and it would {what}: stopped (--allow-tool '{name}' lets it)"
+
+
 def _words(result: StepResult) -> str:
     return result.failure.text if result.failure else ""
 
@@ -88,7 +100,9 @@ def _simulated(result: StepResult, spans: list[Span], recording: Recording) -> b
     """A line is simulated where the embedded model answered in it."""
     if not recording.simulated:
         return False
-    touched = result.step.subject in recording.simulated or result.step.layer in _MODELS
+    preflight = recording.header.options.scope == "preflight"  # its own models were called first
+    of_models = result.step.layer in _MODELS and (not preflight or bool(result.step.args.get("embedded_base_url")))
+    touched = result.step.subject in recording.simulated or of_models
     return touched or any(span.attrs.get("simulated") is True for span in spans)
 
 

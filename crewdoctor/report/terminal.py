@@ -9,9 +9,10 @@ from rich.console import Console
 from rich.text import Text
 
 from crewdoctor.model.report import Report
-from crewdoctor.report.screen import findings, frame, layers, ledger, timing
+from crewdoctor.report.screen import findings, frame, layers, ledger, model_calls, settings, timing
 from crewdoctor.report.screen.line import Line
 
+FORMAT = "rich"
 WIDTH = 80
 _NARROWEST = 40
 _ASCII = str.maketrans(
@@ -70,12 +71,16 @@ def _lines(report: Report, width: int, verbosity: int) -> Iterator[Line]:
     yield from frame.head(report)
     yield from frame.verdict(report)
     yield from findings.lines(report.findings, str(report.environment.get("project_root", "")), width)
+    yield from model_calls.lines(report)
+    if report.scope == "settings" or every:
+        yield from settings.lines(report)
     if not brief:
         yield from layers.lines(report.questions, every=every)
         yield from timing.ladder(report)
         yield from timing.waterfall(report, width, every=every)
         yield from ledger.lines(report.ledger, report.simulated)
     yield from frame.notes(report)
+    yield from frame.ignored(report)
     yield from frame.unexamined(report, every=every)
     yield from frame.foot(report)
 

@@ -20,7 +20,7 @@ from crewdoctor.supervisor.live import LiveStep
 from crewdoctor.supervisor.progress import Progress
 from crewdoctor.supervisor.running import Phase, Running
 from crewdoctor.supervisor.schedule import Schedule
-from crewdoctor.supervisor.worker import QUIET, START_WITHIN, Worker, start
+from crewdoctor.supervisor.worker import START_WITHIN, Worker, quieted, start
 from crewdoctor.wire.channel import Channel, ChannelError
 from crewdoctor.wire.codec import encode
 from crewdoctor.wire.descent import LINUX, MARK, adopt_orphans, end_tree, marked
@@ -31,6 +31,7 @@ _TURN = 0.1
 _ENDPOINT_WITHIN = 20.0
 _CLOSE_WITHIN = 1.5
 _FOREVER = 1e9
+_STARTING = {"own": "its worker starts", "crew": "the crew's Python starts and imports crewai"}
 
 
 class CannotStart(Exception):  # noqa: N818 - a verdict, one sentence
@@ -50,19 +51,22 @@ class Supervisor:
         project_root: str,
         environment: dict[str, str],
         progress: Callable[[Progress], None] | None = None,
+        crewai: bool = True,
         probes: str = "",
     ) -> None:
-        """`probes`: a folder of probe modules that stands in for `crewdoctor.probes`; tests lend theirs."""
+        """`crewai`: whether the crew worker imports it; `probes`: a folder of probe modules that tests lend."""
         self.stalled: Callable[[str, LiveStep], str] | None = None
         self._recording, self._zero, self._progress = recording, zero, progress
         self._pythons = {"own": sys.executable, "crew": crew_python}
-        self._root, self._probes = project_root, probes
+        self._root, self._probes, self._crewai = project_root, probes, crewai
         self._mark = uuid.uuid4().hex
-        self._environment = {**environment, **QUIET, MARK: self._mark}
+        self._environment = {**quieted(environment), MARK: self._mark}
         self._forks = LINUX and environment.get("CREWDOCTOR_START", os.environ.get("CREWDOCTOR_START")) != "spawn"
         self._selector = selectors.DefaultSelector()
         self._workers: dict[str, Worker] = {}
         self._inspected: dict[str, Any] = {}
+        self._spawned_for: dict[str, str] = {}
+        """Why workers of a kind cannot fork: told once, not with each that replaces another."""
         self._running: dict[int, Running] = {}
         self._pending: dict[str, Step] = {}
         self._results: dict[str, StepResult] = {}
@@ -84,7 +88,16 @@ class Supervisor:
         self._inspected = args
         deadline = float(args.get("deadline", INSPECT_WITHIN))
         name = f"inspect@{args.get('target', '')}"
-        step = Step(name, "inspect", Layer.SETTINGS, "crew", "crew", deadline, args, announce="load the crew")
+        step = Step(
+            name,
+            "inspect",
+            Layer.SETTINGS,
+            "crew",
+            "crew",
+            deadline,
+            args,
+            announce=str(args.get("announce") or "load the crew"),
+        )
         return self.run([step])[0]
 
     def run(self, steps: Sequence[Step]) -> list[StepResult]:
@@ -183,6 +196,10 @@ class Supervisor:
 
     def _look(self) -> None:
         """Once a second: is a step stalled; what is each waiting for."""
+        for step in self._pending.values():
+            worker = self._workers.get("own" if step.worker == "own" else "crew")
+            if worker is not None and not worker.ready:
+                self._tell(step, "starting", _STARTING[worker.kind], step.deadline)
         for running in list(self._running.values()):
             live = running.live
             if running.phase is not Phase.RUNNING or not live.begun or live.step.probe == "endpoint":
@@ -194,7 +211,8 @@ class Supervisor:
 
     def _tell(self, step: Step, state: str, waiting: str, remaining: float) -> None:
         if self._progress is not None and step.probe != "endpoint":
-            self._progress(Progress(step.id, state, step.announce or step.id, waiting, max(0.0, remaining)))
+            left = max(0.0, remaining)
+            self._progress(Progress(step.id, state, step.announce or step.id, waiting, left, step.layer))
 
     def _unanswered(self, step: Step) -> str:
         """A hang is paid once: why a step that needs the answer of another would only wait again."""
@@ -250,6 +268,7 @@ class Supervisor:
             "zero": self._zero,
             "project_root": self._root,
             "probes": self._probes,
+            "crewai": self._crewai,
         }
         python = self._pythons[kind]
         try:
@@ -330,7 +349,8 @@ class Supervisor:
                 self._own(text)
             if worker.kind == "loaded":
                 self._loaded(worker, str(message["why"]))
-            elif self._forks and message["why"]:
+            elif self._forks and message["why"] not in ("", self._spawned_for.get(worker.kind)):
+                self._spawned_for[worker.kind] = str(message["why"])
                 self._own(f"the {worker.kind} worker runs one step at a time: {message['why']}")
         elif running is None:
             return
@@ -380,7 +400,8 @@ class Supervisor:
         words = f"the {worker.kind} worker {how}{worker.ended()}"
         worker.close()
         if not worker.ready and worker.kind != "loaded":
-            worker.failure = f"{words} while it started ({self._pythons[worker.kind]})"
+            way_out = "; name the Python that runs the crew with --python" if worker.kind == "crew" else ""
+            worker.failure = f"{words} while it started ({self._pythons[worker.kind]}){way_out}"
         for running in self._running.values():
             if running.worker is worker:
                 running.lost = words

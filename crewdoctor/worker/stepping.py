@@ -62,7 +62,10 @@ class CrewHolder:
 
     def load(self, args: dict[str, Any]) -> tuple[Any, LoadedCrew]:
         """Inspect the target afresh and keep its crew. Raises CannotProbe."""
-        from crewdoctor.worker.inspector import inspect
+        if args.get("kind", "crew") == "crew":
+            from crewdoctor.worker.inspector import inspect
+        else:
+            from crewdoctor.worker.without_crew import inspect  # type: ignore[assignment]
 
         inventory, crew = inspect(args, self.recorder)
         self._args, self._crew = args, crew

@@ -23,9 +23,7 @@ def warm_own() -> dict[str, Any]:
 
 def warm_crew(recorder: Recorder) -> dict[str, Any]:
     """Install the taps, then import crewai and touch the SDK; `failure` is a sentence when crewai does not import."""
-    context.install(recorder)
-    for name, install in _installers(recorder):
-        _install(recorder, name, install)
+    _install_taps(recorder)
     try:
         crewai = importlib.import_module("crewai")
     except ModuleNotFoundError as error:
@@ -42,6 +40,21 @@ def warm_crew(recorder: Recorder) -> dict[str, Any]:
     except Exception as error:
         recorder.own(f"the openai SDK could not be warmed: {error!r}")
     return {"failure": "", "crewai": str(getattr(crewai, "__version__", ""))}
+
+
+def warm_sdk(recorder: Recorder) -> dict[str, Any]:
+    """Install the taps and import the openai SDK alone, where it is installed: crewai is not needed, nor imported."""
+    _install_taps(recorder)
+    with suppress(ImportError):
+        importlib.import_module("openai")
+        importlib.import_module("openai.types.chat")
+    return {"failure": "", "crewai": ""}
+
+
+def _install_taps(recorder: Recorder) -> None:
+    context.install(recorder)
+    for name, install in _installers(recorder):
+        _install(recorder, name, install)
 
 
 def _install(recorder: Recorder, name: str, install: Callable[[Recorder], None]) -> None:
@@ -67,8 +80,8 @@ def _installers(recorder: Recorder) -> list[tuple[str, Callable[[Recorder], None
 def _warm_openai() -> None:
     """Run one call of each kind through the SDK without a network: some 480 lazy modules, 0.7 s of a first call."""
     try:
-        httpx = importlib.import_module("httpx")
         openai = importlib.import_module("openai")
+        httpx = importlib.import_module("openai._base_client").httpx  # or httpx2: it takes no other's client
         importlib.import_module("crewai.llms.providers.openai.completion")
     except ImportError:
         return

@@ -22,7 +22,7 @@ def head(report: Report) -> Iterator[Line]:
     size = ", ".join(
         wording.plural(facts[name], name[:-1])
         for name in ("agents", "tasks", "tools")
-        if isinstance(facts.get(name), int)
+        if isinstance(facts.get(name), int) and report.crew
     )
     yield line(
         (f"crewdoctor {report.crewdoctor}", "bold"),
@@ -51,8 +51,9 @@ def _models(report: Report, models: list[dict[str, Any]]) -> Iterator[Line]:
         replaced = dict.fromkeys(each["model"] for each in models if each["simulated"])
         yield line(
             (f"LLM {SIMULATED}: ", "bold magenta"),
-            f"the embedded endpoint answers in place of {', '.join(replaced) or 'the model'}; "
-            "what the real model takes is not known",
+            f"the embedded endpoint answers in place of {', '.join(replaced)}; what the real model takes is not known"
+            if replaced
+            else "the full crew ran on the embedded endpoint",
             hang=2,
         )
 
@@ -78,10 +79,29 @@ def notes(report: Report) -> Iterator[Line]:
         yield line(("allowed to write: ", "yellow"), ", ".join(allowed), hang=6)
 
 
+def ignored(report: Report) -> Iterator[Line]:
+    """What a comment in the source keeps out of the findings, each with the reason given: left out, never hidden."""
+    held = [(outcome, each) for outcome in report.rules for each in outcome.ignored]
+    if not held:
+        return
+    yield from heading("Ignored in source")
+    root = str(report.environment.get("project_root", ""))
+    for outcome, each in held:
+        yield line(
+            (f"{outcome.code} {outcome.slug}", "yellow"),
+            (f"  {each.subject}", "bold"),
+            f"  {wording.place(each.location, root)}",
+            f"  reason: {each.reason or 'none given'}",
+            indent=2,
+            hang=2,
+        )
+        yield line((each.message, "dim"), indent=4)
+
+
 def unexamined(report: Report, *, every: bool) -> Iterator[Line]:
     """What was not looked at, and why. Unknown is never shown as fine."""
     idle = [outcome for outcome in report.rules if outcome.status is RuleStatus.NOT_APPLICABLE]
-    left_out = [outcome for outcome in report.rules if outcome.status is RuleStatus.IGNORED]
+    left_out = [outcome for outcome in report.rules if outcome.status is RuleStatus.IGNORED and not outcome.ignored]
     if not (report.unexamined or idle or left_out):
         return
     yield from heading("Not examined")

@@ -55,7 +55,7 @@ def waterfall(report: Report, width: int, *, every: bool) -> Iterator[Line]:
     total = max(bar.end for bar in report.waterfall) or 1.0
     yield from heading(f"Crew: {wording.seconds(total)}")
     label = len(SIMULATED) + 2 if report.simulated else 0
-    track = max(_SHORTEST_TRACK, width - _NAMES - _CLOCK - label - 4)
+    track = max(_SHORTEST_TRACK, width - _NAMES - _CLOCK - label - 5)
     for bar in bars:
         yield _bar(bar, total, track, simulated_model=bool(report.simulated) and bar.kind == "llm")
     left_out = len(report.waterfall) - len(bars)
@@ -80,7 +80,7 @@ def _bar(bar: Bar, total: float, track: int, *, simulated_model: bool) -> Line:
     name = clean(f"{'  ' * min(bar.depth, 6)}{_short(bar)}")[:_NAMES]
     clock = ">" + wording.seconds(bar.end - bar.start) if bar.open else wording.seconds(bar.end - bar.start)
     return line(
-        (f"{name:<{_NAMES}}", _STYLE.get(bar.kind, "")),
+        (f"{name:<{_NAMES}} ", _STYLE.get(bar.kind, "")),
         (f"{' ' * first}{fill}{' ' * (track - last)}", _STYLE.get(bar.kind, "")),
         (f"{clock:>{_CLOCK}}", "red" if bar.open or bar.failure else "dim"),
         (f"  {bar.failure}" if bar.failure else "", "red"),

@@ -126,7 +126,7 @@ def _started(recorder: Recorder, executable: Any, *_rest: Any) -> None:
 
 
 _BYTECODE = re.compile(r"\.pyc(\.\d+)?$")
-"""Of a module the tool imports, wherever PYTHONPYCACHEPREFIX puts it; importlib writes `name.pyc.NUMBER` and renames."""
+"""Of a module the tool imports, wherever PYTHONPYCACHEPREFIX puts it; importlib writes `x.pyc.NUMBER` and renames."""
 
 
 def _harmless(path: Any) -> bool:

@@ -31,6 +31,7 @@ SITUATION = Situation("You are X.\nCurrent Task: Compare http://shop.test/a and 
         ("when", {"type": "string", "format": "date"}, "2026-01-15"),
         ("note", {"anyOf": [{"type": "string"}, {"type": "null"}]}, None),
         ("query", {"anyOf": [{"type": "string"}, {"type": "null"}]}, "Compare http://shop"),
+        ("url", {"anyOf": [{"type": "null"}, {"type": "null"}]}, None),
         ("valid", {"type": "boolean"}, True),
         ("needs_full_replan", {"type": "boolean"}, False),
         ("step_completed_successfully", {"type": "boolean"}, True),

@@ -8,11 +8,13 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 
+import httpx
 import pytest
 
 from crewdoctor.endpoint.options import EndpointOptions
 from crewdoctor.endpoint.server import serving
 from crewdoctor.endpoint.silent import silence
+from crewdoctor.llm.raw import RawModel
 from crewdoctor.model.inventory import AgentEntry, Inventory, LlmEntry, TaskEntry
 from crewdoctor.model.layer import Layer
 from crewdoctor.model.options import Options
@@ -299,3 +301,18 @@ def test_plan_on_the_embedded_model_costs_nothing():
     planned = list(llm_sdk.plan(inventory(own, foreign), Options(llm="embedded"), ()))
     assert (planned[0].llm_calls, planned[0].tokens) == (0, 0)
     assert isinstance(planned[1], Skip)
+
+
+@pytest.mark.parametrize(
+    ("given", "connect"),
+    [
+        ({}, 5.0),
+        ({"timeout": 2.0}, 2.0),
+        ({"timeout": httpx.Timeout(9.0, connect=1.5)}, 1.5),
+        ({"timeout": None}, 600.0),
+    ],
+)
+def test_only_the_wait_for_an_answer_is_ours(given, connect):
+    patient = RawModel(crew_on("http://127.0.0.1:9", **given), SUBJECT).patient(600.0)
+
+    assert (patient.read, patient.connect) == (600.0, connect)
