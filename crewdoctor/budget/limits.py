@@ -50,9 +50,10 @@ class InForce:
 
 
 def wire_timeout(value: Any, kind: str = "read") -> Timeout:
-    """Read a timeout attribute of a span: the wire form itself, or `{connect, read, write, pool}` of them."""
+    """Read a timeout attribute of a span: the wire form itself, or `{connect, read, write, pool, total}` of them."""
     if isinstance(value, dict) and "timeout" not in value:
-        value = value.get(kind)
+        own, whole = wire_timeout(value.get(kind)), wire_timeout(value.get("total"))
+        return whole if isinstance(whole, Seconds) and not isinstance(own, Seconds) else own
     try:
         read = decode_timeout(value)
     except WireError:

@@ -95,6 +95,17 @@ class RawModel:
             return UNLIMITED
         return Seconds(float(held)) if isinstance(held, (int, float)) else UNKNOWN
 
+    def patient(self, seconds: float) -> Any:
+        """As an SDK timeout: `seconds` for every wait for an answer, the user's own for a connection.
+
+        An address that swallows packets is passed over when the user's client would pass it over.
+        """
+        import openai
+
+        held = self.arguments.get("timeout", openai.DEFAULT_TIMEOUT)
+        connect = getattr(held, "connect", held)
+        return openai.Timeout(seconds, connect=connect if isinstance(connect, (int, float)) else seconds)
+
     @property
     def max_retries(self) -> int:
         """The user's own retries of the SDK."""

@@ -1,4 +1,4 @@
-"""Follows a running crew by its events and caps its calls of a paid model. No probe: what the crew probes share.
+"""Follows a running crew by its events. No probe: what the crew probes share.
 
 The facts it writes outlive a kill: `agents` {subject: {runs, seconds, failed, running}} and `tools` {subject: {calls,
 slowest, failed, running}}, seconds being those of the longest one.
@@ -12,7 +12,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from crewdoctor.model.probe import Bench, CannotProbe
+from crewdoctor.model.probe import Bench
+
+_SETTLE_WITHIN = 1.0
+"""Seconds for handlers that are still to run once the crew has ended."""
 
 
 @contextmanager
@@ -30,43 +33,13 @@ def follow(bench: Bench, tools: Sequence[str], agents: Mapping[str, Any]) -> Ite
         following.tell()
 
 
-@contextmanager
-def capped(bench: Bench, most: int | None) -> Iterator[None]:
-    """Refuse calls of the model beyond `most`; fact `llm_calls_capped`. None: no cap.
-
-    Raises CannotProbe where this crewai has no hook to hold a call back with.
-    """
-    if most is None:
-        yield
-        return
-    try:
-        from crewai.hooks import register_before_llm_call_hook, unregister_before_llm_call_hook
-    except ImportError:
-        raise CannotProbe("this crewai cannot be held to --max-llm-calls; use --llm embedded") from None
-    lock, made = threading.Lock(), [0]
-
-    def hold(_context: Any) -> bool | None:
-        with lock:
-            made[0] += 1
-            bench.fact("llm_calls", min(made[0], most))
-            if made[0] <= most:
-                return None
-        bench.fact("llm_calls_capped", most)
-        return False
-
-    register_before_llm_call_hook(hold)
-    try:
-        yield
-    finally:
-        unregister_before_llm_call_hook(hold)
-
-
 class _Following:
     def __init__(self, bench: Bench, tools: Sequence[str], agents: Mapping[str, Any]) -> None:
         self._bench = bench
         self._subjects = {id(agent): subject for subject, agent in agents.items()}
         self._names = {_plain(subject.partition(":")[2]): subject for subject in tools}
         self._lock = threading.Lock()
+        self._over = False
         self._agents: dict[str, dict[str, Any]] = {}
         self._tools: dict[str, dict[str, Any]] = {}
         self._since: dict[str, float] = {}
@@ -91,11 +64,26 @@ class _Following:
             bus.on(event)(handler)
 
         def undo() -> None:
-            bus.flush(timeout=5.0)
-            for event, handler in wanted.items():
+            self._settle(bus)
+            self._over = True
+            for event, handler in wanted.items() if hasattr(bus, "off") else ():
                 bus.off(event, handler)
 
         return undo
+
+    def _settle(self, bus: Any) -> None:
+        """Let handlers finish: they run in threads of the bus. Older crewai cannot be asked, only watched."""
+        if hasattr(bus, "flush"):
+            bus.flush(timeout=5.0)
+            return
+        until = time.monotonic() + _SETTLE_WITHIN
+        while time.monotonic() < until and not self._at_rest():
+            time.sleep(0.02)
+
+    def _at_rest(self) -> bool:
+        with self._lock:
+            held = [*self._agents.values(), *self._tools.values()]
+            return bool(held) and not any(each["running"] for each in held)
 
     def tell(self) -> None:
         """Write the facts."""
@@ -124,6 +112,8 @@ class _Following:
         return self._names.get(_plain(name), f"tool:{name}")
 
     def _started(self, table: dict[str, dict[str, Any]], subject: str, counted: str) -> None:
+        if self._over:
+            return
         with self._lock:
             held = table.setdefault(subject, {counted: 0, "seconds": None, "failed": "", "running": 0})
             held[counted] += 1
@@ -132,6 +122,8 @@ class _Following:
         self.tell()
 
     def _ended(self, table: dict[str, dict[str, Any]], subject: str, failed: str, seconds: float | None = None) -> None:
+        if self._over:
+            return
         with self._lock:
             held = table.setdefault(subject, {"seconds": None, "failed": "", "running": 1})
             held["running"] = max(0, held["running"] - 1)

@@ -14,7 +14,7 @@ from crewdoctor.model.report import Report, Rung, Scope
 from crewdoctor.model.result import Status
 from crewdoctor.model.rule import RuleOutcome, RuleStatus
 from crewdoctor.report.exit_code import examined, exit_code, flat, missing_inputs
-from crewdoctor.report.questions import questions
+from crewdoctor.report.questions import questions, stopped
 from crewdoctor.timeline.model_calls import model_calls
 from crewdoctor.wire.codec import WireError, decode
 
@@ -129,6 +129,9 @@ def _calm(recording: Recording, ignored: int) -> str:
     ]
     if cut:
         parts.append(f"{_count(cut, 'question')} stayed open")
+    guarded = sum(bool(stopped(result)) for result in recording.results)
+    if guarded and recording.simulated:  # the crew's own model chose arguments that were let through
+        parts.append(f"{_count(guarded, 'tool')} not examined, lest it write")
     if recording.simulated and recording.header.options.scope != "preflight":
         parts.append("the model was SIMULATED, so the provider itself was not examined")
     return "; ".join(parts)
@@ -163,6 +166,11 @@ def _unexamined(recording: Recording, outcomes: Sequence[RuleOutcome]) -> tuple[
         Unexamined(f"{result.step.probe} on {result.step.subject}", result.reason)
         for result in recording.results
         if result.status in {Status.FAILED, Status.SKIPPED}
+    ]
+    found += [
+        Unexamined(f"{result.step.probe} on {result.step.subject}", reason)
+        for result in recording.results
+        if (reason := stopped(result))
     ]
     for plan in recording.plans:
         found += [Unexamined(f"{skip.probe} on {skip.subject}", skip.reason) for skip in plan.skips]

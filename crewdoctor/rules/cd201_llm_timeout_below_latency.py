@@ -123,7 +123,8 @@ def _finding(  # noqa: PLR0913 - the facts of one sentence
         text = (
             f"{llm.model} took up to {wording.seconds(seen)} ({wording.sample(count)}), less than half of it to spare"
         )
-    retried = f" Every attempt waits it out: {terms.attempts} for one call, {terms.formula}." if terms and hits else ""
+    again = terms and hits and terms.attempts > 1
+    retried = f" Every attempt waits it out: {terms.attempts} for one call, {terms.formula}." if terms and again else ""
     return Finding(
         code="CD201",
         slug="llm_timeout_below_latency",

@@ -67,7 +67,7 @@ def _last_no(made: list[Attempt]) -> Attempt | None:
 
     Of the crew's own calls only the status is known: that a success was no completion, a call of ours has to tell.
     """
-    crew = next((each for each in reversed(made) if in_crew(each.span)), None)
+    crew = next((each for each in reversed(made) if in_crew(each.span) and each.status), None)
     alone = next((each for each in reversed(made) if each.raw), None)
     if crew is None or (crew.ok and crew.call.failure is not None and alone is not None and alone.unreadable):
         return alone if alone is not None and alone.final else None

@@ -42,6 +42,8 @@ def target_does_not_load(evidence: Evidence) -> Iterator[Finding]:
         told = result.facts.get("load_failure")
         if not told and (evidence.recording.inventory is not None or result.status is Status.OK):
             continue
+        if not told and evidence.recording.interrupted:
+            continue  # whoever interrupted crewdoctor ended the load, not the target
         held = told if isinstance(told, dict) else _without_a_loader(result.reason)
         if held.get("kind") == "missing_inputs":
             continue
@@ -64,7 +66,7 @@ def target_does_not_load(evidence: Evidence) -> Iterator[Finding]:
 def _without_a_loader(reason: str) -> dict[str, Any]:
     """The worker itself did not get as far: its reason, written as the loader writes, a way out at its end."""
     sentence, _, way_out = reason.rpartition("; ")
-    return {"sentence": sentence or reason, "way_out": way_out if sentence else ""}
+    return {"sentence": sentence, "way_out": way_out} if "--python" in way_out and sentence else {"sentence": reason}
 
 
 def _location(value: object) -> Location | None:

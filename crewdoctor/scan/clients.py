@@ -138,6 +138,16 @@ CLIENTS: tuple[Client, ...] = (
         network=False,
     ),
     Client(
+        "sqlite3",
+        Seconds(5.0),
+        constructors=frozenset({"sqlite3.connect"}),
+        methods=frozenset({"execute", "executemany", "executescript", "commit"}),
+        constructor_position=1,
+        method_keywords=False,
+        url_keywords=(),
+        network=False,
+    ),
+    Client(
         "psycopg",
         UNLIMITED,
         functions=_names("psycopg psycopg2", "connect"),

@@ -20,7 +20,7 @@ from crewdoctor.supervisor.live import LiveStep
 from crewdoctor.supervisor.progress import Progress
 from crewdoctor.supervisor.running import Phase, Running
 from crewdoctor.supervisor.schedule import Schedule
-from crewdoctor.supervisor.worker import QUIET, START_WITHIN, Worker, start
+from crewdoctor.supervisor.worker import START_WITHIN, Worker, quieted, start
 from crewdoctor.wire.channel import Channel, ChannelError
 from crewdoctor.wire.codec import encode
 from crewdoctor.wire.descent import LINUX, MARK, adopt_orphans, end_tree, marked
@@ -60,11 +60,13 @@ class Supervisor:
         self._pythons = {"own": sys.executable, "crew": crew_python}
         self._root, self._probes, self._crewai = project_root, probes, crewai
         self._mark = uuid.uuid4().hex
-        self._environment = {**environment, **QUIET, MARK: self._mark}
+        self._environment = {**quieted(environment), MARK: self._mark}
         self._forks = LINUX and environment.get("CREWDOCTOR_START", os.environ.get("CREWDOCTOR_START")) != "spawn"
         self._selector = selectors.DefaultSelector()
         self._workers: dict[str, Worker] = {}
         self._inspected: dict[str, Any] = {}
+        self._spawned_for: dict[str, str] = {}
+        """Why workers of a kind cannot fork: told once, not with each that replaces another."""
         self._running: dict[int, Running] = {}
         self._pending: dict[str, Step] = {}
         self._results: dict[str, StepResult] = {}
@@ -215,6 +217,10 @@ class Supervisor:
     def _unanswered(self, step: Step) -> str:
         """A hang is paid once: why a step that needs the answer of another would only wait again."""
         needed = self._results.get(str(step.args.get("needs_answer_of", "")))
+        if needed is not None and needed.facts.get("cut_off"):
+            return f"{needed.step.id} was cut off by the user's own timeout; the same wait is not paid twice"
+        if needed is not None and {"limited", "rationed"} & set(needed.facts):
+            return f"{needed.step.id} met the provider's rate limit; what it still allows is kept for the crew"
         if needed is None or needed.facts.get("answered") is True:
             return ""
         return f"{needed.step.id} got no answer; the same wait is not paid twice"
@@ -343,7 +349,8 @@ class Supervisor:
                 self._own(text)
             if worker.kind == "loaded":
                 self._loaded(worker, str(message["why"]))
-            elif self._forks and message["why"]:
+            elif self._forks and message["why"] not in ("", self._spawned_for.get(worker.kind)):
+                self._spawned_for[worker.kind] = str(message["why"])
                 self._own(f"the {worker.kind} worker runs one step at a time: {message['why']}")
         elif running is None:
             return

@@ -36,6 +36,8 @@ class Constructions:
     built: dict[int, Built] = field(default_factory=dict)
     crews: list[Any] = field(default_factory=list)
     """Every Crew, in order."""
+    going: set[int] = field(default_factory=set)
+    """Objects whose constructor is running: the outermost is the one somebody called."""
 
     def of(self, thing: Any) -> Built | None:
         """How `thing` was built, None when nobody looked (a copy, something crewai made)."""
@@ -70,10 +72,20 @@ def _kinds() -> list[Any]:
     from crewai import Agent, Crew, Task
 
     kinds: list[Any] = [Agent, Crew, Task]
-    for module, name in (("crewai.llms.base_llm", "BaseLLM"), ("crewai.tools", "BaseTool")):
+    for module, name in (("crewai.tools", "BaseTool"), ("crewai.llms.base_llm", "BaseLLM")):
         with suppress(ImportError, AttributeError):  # older crewai: one thing less is traced
             kinds.append(getattr(importlib.import_module(module), name))
-    return kinds
+    return [*kinds, *(_with_constructors(kinds[-1]) if kinds[-1].__name__ == "BaseLLM" else ())]
+
+
+def _with_constructors(base: Any) -> list[Any]:
+    """Classes of crewai with a constructor of theirs: what it hands on to `base` is not what the user wrote."""
+    found: list[Any] = []
+    for kind in base.__subclasses__():
+        own = kind.__module__.partition(".")[0] == base.__module__.partition(".")[0]
+        found += [kind] if own and "__init__" in kind.__dict__ else []
+        found += _with_constructors(kind)
+    return list(dict.fromkeys(found))
 
 
 def _restore(kind: Any, original: Any) -> None:
@@ -86,6 +98,9 @@ def _restore(kind: Any, original: Any) -> None:
 def _noting(original: Any, constructions: Constructions) -> Any:
     @functools.wraps(original)
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807 - it is one
+        if id(self) in constructions.going:
+            original(self, *args, **kwargs)
+            return
         config = kwargs.get("config")
         with suppress(Exception):  # the user's object is built all the same
             constructions.built[id(self)] = Built(
@@ -94,7 +109,11 @@ def _noting(original: Any, constructions: Constructions) -> Any:
                 tuple(kwargs),
                 tuple(config) if isinstance(config, dict) else (),
             )
-        original(self, *args, **kwargs)
+        constructions.going.add(id(self))
+        try:
+            original(self, *args, **kwargs)
+        finally:
+            constructions.going.discard(id(self))
         with suppress(Exception):
             given = {**(config if isinstance(config, dict) else {}), **kwargs}
             constructions.built[id(self)].dropped = dropped(self, given)

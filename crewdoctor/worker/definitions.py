@@ -69,14 +69,14 @@ def _crew(place: Place, held: dict[str, Any]) -> tuple[Any, Any]:
             crew, own = load_crew_from_definition(held, source=place.shown, project_root=place.file.parent)
         else:
             crew, own = load_crew(place.file)
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         if _lacks_something(error):
             raise  # a package or a variable: explained as it is anywhere else
         raise _refused(place, error) from error
     return crew, own
 
 
-def _lacks_something(error: ValueError) -> bool:
+def _lacks_something(error: Exception) -> bool:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ImportError):
@@ -92,7 +92,7 @@ def _flow(place: Place, inputs: Mapping[str, Any], interception: Interception) -
         raise _too_old(place, "Flows as YAML or JSON")
     try:
         flow = Flow.from_declaration(path=place.file)
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         raise _refused(place, error) from error
     state = getattr(getattr(flow, "_definition", None), "state", None)
     own = getattr(state, "default", None)
@@ -108,7 +108,7 @@ def _too_old(place: Place, what: str) -> TargetDoesNotLoad:
     )
 
 
-def _refused(place: Place, error: ValueError) -> TargetDoesNotLoad:
+def _refused(place: Place, error: Exception) -> TargetDoesNotLoad:
     """Crewai's own words: they name the file and the field."""
     said = "; ".join(each.strip() for each in str(error).splitlines() if each.strip())
     return TargetDoesNotLoad("definition", f"crewai refuses {place.shown}: {said[:400]}", "correct the definition")

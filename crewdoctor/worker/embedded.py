@@ -8,6 +8,7 @@ their vectors come from another model, and writing simulated answers into a user
 from __future__ import annotations
 
 import contextlib
+import inspect
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -105,7 +106,7 @@ class _Swap:
 
     def _arguments(self, live: Any) -> dict[str, Any]:
         """Return what the model was constructed with, the provider's address and key replaced."""
-        given = {name: getattr(live, name) for name in live.model_fields_set if hasattr(live, name)}
+        given = {**_extra(live), **{name: getattr(live, name) for name in _given(live) if hasattr(live, name)}}
         for name in ("additional_params", "client_params"):
             if isinstance(given.get(name), dict):
                 given[name] = {
@@ -113,7 +114,8 @@ class _Swap:
                     for key, value in given[name].items()
                     if key not in {"http_client", "base_url", "api_key", "api_base"}
                 }
-        given.pop("api_base", None)
+        for name in ("api_base", "http_client"):
+            given.pop(name, None)
         return {**given, "base_url": self.base_url, "api_key": KEY}
 
     @staticmethod
@@ -123,11 +125,27 @@ class _Swap:
             import openai
 
             arguments = model._get_client_params()
-            model._client = openai.OpenAI(**arguments, http_client=openai.DefaultHttpxClient(trust_env=False))
-            model._async_client = openai.AsyncOpenAI(
-                **arguments, http_client=openai.DefaultAsyncHttpxClient(trust_env=False)
-            )
+            direct = openai.DefaultHttpxClient(trust_env=False)
+            direct_async = openai.DefaultAsyncHttpxClient(trust_env=False)
+            hidden = "_" if hasattr(model, "_client") else ""  # older crewai holds its clients openly
+            setattr(model, f"{hidden}client", openai.OpenAI(**arguments, http_client=direct))
+            setattr(model, f"{hidden}async_client", openai.AsyncOpenAI(**arguments, http_client=direct_async))
         return model
+
+
+def _extra(live: Any) -> dict[str, Any]:
+    """Arguments its class has no name for, as an older crewai keeps them: newer ones have a field for the lot."""
+    return {} if hasattr(live, "model_fields_set") else dict(getattr(live, "additional_params", None) or {})
+
+
+def _given(live: Any) -> list[str]:
+    """Names of the arguments somebody gave `live`; of a plain object (older crewai) those that differ from defaults."""
+    held = getattr(live, "model_fields_set", None)
+    if held is not None:
+        return list(held)
+    parameters = inspect.signature(type(live).__init__).parameters.values()
+    named = [each for each in parameters if each.kind is not each.VAR_KEYWORD and each.name != "self"]
+    return [each.name for each in named if getattr(live, each.name, each.default) != each.default]
 
 
 def _constructed(name: str) -> Any:

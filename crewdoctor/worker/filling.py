@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from crewdoctor.worker.load_failure import TargetDoesNotLoad
-from crewdoctor.worker.source_place import defined_at
+from crewdoctor.worker.source_place import at, defined_at
 
 _ABOUT = re.compile(
     r"""topics?|subjects?|quer(y|ies)|questions?|texts?|title|theme|idea|content|prompt|message|keywords?|company|city
@@ -79,7 +79,8 @@ def arguments_for(function: Any, name: str, inputs: Mapping[str, Any]) -> Argume
     if lacking:
         raise TargetDoesNotLoad(
             "missing_argument",
-            f"`{name}` needs {'arguments' if len(lacking) > 1 else 'an argument'}: {', '.join(lacking)}",
+            f"`{name}` needs {'arguments' if len(lacking) > 1 else 'an argument'}: {', '.join(lacking)}"
+            f"{at(defined_at(function))}",
             f"give {'them' if len(lacking) > 1 else 'it'} with {flag(lacking)}, "
             "or name a function without parameters that returns the Crew",
             location=defined_at(function),

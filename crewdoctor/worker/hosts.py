@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import sys
 from collections.abc import Iterable
 from dataclasses import replace
 from urllib.parse import urlsplit
@@ -73,6 +74,12 @@ def merged(found: Iterable[Endpoint | None]) -> tuple[Endpoint, ...]:
             clients=tuple(dict.fromkeys((*before.clients, *each.clients))),
         )
     return tuple(kept.values())
+
+
+def sdk_library() -> str:
+    """The HTTP library the installed openai SDK rides on: httpx, or httpx2, which reads NO_PROXY its own way."""
+    base = sys.modules.get("openai._base_client")
+    return str(getattr(getattr(base, "httpx", None), "__name__", "httpx"))
 
 
 def is_near(host: str) -> bool:

@@ -26,7 +26,7 @@ from crewdoctor.worker.crew_facts import (
     task_entries,
     task_settings,
 )
-from crewdoctor.worker.hosts import endpoint, merged
+from crewdoctor.worker.hosts import endpoint, merged, sdk_library
 from crewdoctor.worker.inputs import required_inputs, suggested_inputs
 from crewdoctor.worker.load_failure import TargetDoesNotLoad
 from crewdoctor.worker.load_reasons import deadline_passed
@@ -37,6 +37,7 @@ from crewdoctor.worker.machine import environment_facts, proxies, versions
 from crewdoctor.worker.parts import Parts, parts_of
 from crewdoctor.worker.peers import noted_peers
 from crewdoctor.worker.provenance import Sources
+from crewdoctor.worker.secrets_held import learn_objects
 from crewdoctor.worker.source_place import running
 from crewdoctor.worker.tool_facts import tool_facts
 
@@ -60,6 +61,7 @@ def inspect(args: dict[str, Any], recorder: Any) -> tuple[Inventory, LoadedCrew]
     if any(name not in inputs for name in required):
         inputs = {**suggested_inputs(target.place), **inputs}
     parts = parts_of(target.crew, inputs)
+    learn_objects([*parts.tools.values(), *(slot.live for slot in parts.slots.values())])
     inventory = replace(_inventory(target, parts, inputs), target=target_name, inputs_required=required)
     return inventory, LoadedCrew(parts, inputs)
 
@@ -139,7 +141,7 @@ def _models(
             str(each.attrs["base_url"]),
             "llm",
             used_by=each.users,
-            clients=("httpx",),
+            clients=(sdk_library(),),
             source="llm base_url",
             location=written.get(each.subject),
         )

@@ -25,6 +25,7 @@ from crewdoctor.worker.lock_store import file_locks
 from crewdoctor.worker.obstacles import Obstacles, survived
 from crewdoctor.worker.peers import Peers, noted_peers
 from crewdoctor.worker.project_paths import Place, enter, locate
+from crewdoctor.worker.secrets_held import learn_modules
 from crewdoctor.worker.source_place import is_users
 from crewdoctor.worker.ways import Search
 
@@ -93,7 +94,11 @@ def _load_once(place: Place, inputs: Mapping[str, Any]) -> Target:
                 find = partial(crew_of_definition, place, inputs, interception)
             else:
                 find = Search(place, inputs, interception, constructions).crew
-            found = _guarded(find, place, peers, obstacles)
+            try:
+                found = _guarded(find, place, peers, obstacles)
+            finally:
+                learn_modules()
+                learn_environment(os.environ)
     return Target(found, place, constructions)
 
 

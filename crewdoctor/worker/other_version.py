@@ -41,10 +41,10 @@ def moved(error: ImportError, where: Location | None) -> TargetDoesNotLoad:
     written = f"from {module} import {wanted}" if wanted else f"import {module}"
     known = _row(module, wanted)
     home = _home_of(wanted, module) if wanted else ""
-    if home:
-        way_out = f"it lives in `{home}` now: from {home} import {wanted}"
-    elif known is not None and known.instead:
+    if known is not None and known.instead:
         way_out = known.instead
+    elif home:
+        way_out = f"it lives in `{home}` now: from {home} import {wanted}"
     else:
         way_out = "adapt it, or install the crewai it was written for"
     return TargetDoesNotLoad(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from crewdoctor.wire.channel import Channel
-from crewdoctor.worker import serial, zygote
+from crewdoctor.worker import bus_loop, serial, zygote
 from crewdoctor.worker.bootstrap import lend
 from crewdoctor.worker.recorder import Recorder
 from crewdoctor.worker.stepping import CrewHolder
@@ -30,11 +30,15 @@ def serve(channel: Channel) -> None:
     warm_theirs = warm_crew if hello["crewai"] else warm_sdk
     warmed = warm_theirs(recorder) if hello["worker"] == "crew" else warm_own()
     holder = CrewHolder(recorder, hello["project_root"], probes="lent_probes" if hello["probes"] else "")
-    why = "asked to start each process anew" if not hello["fork"] else zygote.unsafe(zygote.Footprint())
+    why = "asked to start each process anew"
+    if hello["fork"]:
+        bus_loop.park()
+        why = zygote.unsafe(zygote.Footprint())
     ready = {"r": "ready", "pid": os.getpid(), "fork": not why, "why": why, "own": recorder.own_lines}
     recorder.own_lines = []
     channel.send({**ready, **warmed})
     if why:
+        bus_loop.resume()
         serial.serve(channel, holder)
         return
     gc.collect()

@@ -83,8 +83,13 @@ def source_of(filename: str, line: int) -> str:
 
 
 def waiting(stack: list[Place]) -> str:
-    """What the innermost calls wait for, by their names; empty when those do not say."""
+    """What the innermost calls wait for, by their names; empty when those do not say.
+
+    From the user's own line outwards nothing waits: the frame that started a thread lies in `threading.py` as well.
+    """
     for code, _ in stack[:_INNERMOST]:
+        if whose(code.co_filename) == "user":
+            break
         filename = code.co_filename.replace(os.sep, "/")
         for ending, function, kind in _WAITS:
             if filename.endswith(f"/{ending}") and function in ("", code.co_name):

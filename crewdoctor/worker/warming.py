@@ -80,8 +80,8 @@ def _installers(recorder: Recorder) -> list[tuple[str, Callable[[Recorder], None
 def _warm_openai() -> None:
     """Run one call of each kind through the SDK without a network: some 480 lazy modules, 0.7 s of a first call."""
     try:
-        httpx = importlib.import_module("httpx")
         openai = importlib.import_module("openai")
+        httpx = importlib.import_module("openai._base_client").httpx  # or httpx2: it takes no other's client
         importlib.import_module("crewai.llms.providers.openai.completion")
     except ImportError:
         return

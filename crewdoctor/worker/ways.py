@@ -169,17 +169,19 @@ class Search:
 
     def _otherwise(self) -> Found:
         failure: BaseException | None = None
-        try:
-            stopped = self._run_as_main()
-            if stopped is not None:
-                return self._of_captured(stopped)
-        except (Exception, SystemExit) as error:
-            failure = error
-        built = self.constructions.crews
+        built = list(self.constructions.crews)
+        if has_main(self.place):
+            try:
+                stopped = self._run_as_main()
+                if stopped is not None:
+                    return self._of_captured(stopped)
+            except (Exception, SystemExit) as error:
+                failure = error
+            built = built or list(self.constructions.crews)  # running it built those of the import once more
         if len(built) == 1:
             return Found(built[0], "constructed", self.place.name)
         if len(built) > 1:
-            raise self._built_several()
+            raise self._built_several(built)
         raise failure or self._none()
 
     def _run_as_main(self) -> Captured | None:
@@ -210,8 +212,8 @@ class Search:
 
     # --- none ----------------------------------------------------------------------------------------------------
 
-    def _built_several(self) -> TargetDoesNotLoad:
-        where = [self.constructions.of(each) for each in self.constructions.crews]
+    def _built_several(self, crews: list[Any]) -> TargetDoesNotLoad:
+        where = [self.constructions.of(each) for each in crews]
         lines = [
             f"{shown(each.frames[0][0])}:{each.frames[0][1]}" for each in where if each is not None and each.frames
         ]

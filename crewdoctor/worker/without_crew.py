@@ -15,7 +15,7 @@ from typing import Any
 from crewdoctor.model.inventory import Inventory
 from crewdoctor.model.probe import CannotProbe
 from crewdoctor.wire.redact import learn_environment
-from crewdoctor.worker.hosts import endpoint, merged
+from crewdoctor.worker.hosts import endpoint, merged, sdk_library
 from crewdoctor.worker.load_failure import TargetDoesNotLoad
 from crewdoctor.worker.machine import environment_facts, proxies, versions
 from crewdoctor.worker.named_model import NamedModel, named_model
@@ -79,7 +79,7 @@ def _model(held: Inventory, asked: dict[str, str], sources: Sources) -> tuple[In
 
     live = named_model(asked)
     entry, settings = openai_provider.describe(live, SUBJECT, sources)
-    where = endpoint(live.base_url, "llm", used_by=(SUBJECT,), clients=("httpx",), source=live.base_url_from)
+    where = endpoint(live.base_url, "llm", used_by=(SUBJECT,), clients=(sdk_library(),), source=live.base_url_from)
     if where is None:
         raise TargetDoesNotLoad(
             "no_such_name",

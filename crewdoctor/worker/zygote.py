@@ -20,6 +20,7 @@ from pathlib import Path
 
 from crewdoctor.wire.channel import Channel, ChannelError
 from crewdoctor.wire.descent import LINUX, adopt_orphans, children, descendants, die_with_parent, end_tree
+from crewdoctor.worker import bus_loop
 from crewdoctor.worker.stepping import INSPECT, CrewHolder, Order, perform
 
 _LOOK_EVERY = 0.05
@@ -131,9 +132,11 @@ class Zygote:
         for pidfd in self._watched:
             os.close(pidfd)
         before = Footprint()
+        bus_loop.resume()
         perform(order, self.holder)
         if order.step.probe != INSPECT or order.zygote < 0 or not self.holder.loaded:
             os._exit(0)
+        bus_loop.park()
         why = unsafe(before)
         channel = Channel(socket.socket(fileno=order.zygote))
         channel.send({"r": "ready", "pid": os.getpid(), "fork": not why, "why": why, "own": [], "failure": ""})

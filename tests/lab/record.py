@@ -11,6 +11,8 @@ SCENARIOS = {
     "cd101_quiet": "healthy",
     "cd103_fires": "split_horizon",
     "cd103_quiet": "healthy",
+    "cd104_fires": "ipv6_swallowed",
+    "cd104_quiet": "ipv6_refused",
     "cd105_fires": "refused",
     "cd105_quiet": "healthy",
     "cd106_fires": "dropped",

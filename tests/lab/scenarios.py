@@ -4,6 +4,7 @@ A scenario returns the endpoints of a crew and the environment its process has. 
 """
 
 import socket
+import subprocess
 import threading
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -37,6 +38,18 @@ def endpoint(host, port, scheme="http", clients=("httpx",), kind="tool"):
         "source": "tools.py:7",
         "location": {"file": "tools.py", "line": 7, "function": "lookup", "source": ""},
     }
+
+
+def void(*addresses):
+    """IPv6 addresses that swallow every packet: a link whose far end is somebody else's."""
+    for command in (
+        "ip link add here type veth peer name there",
+        "ip link set there up",
+        "ip link set here up",
+        "ip -6 addr add 2001:db8::5/64 dev here nodad",
+        *(f"ip -6 neigh add {each} lladdr 02:00:00:00:00:77 dev here nud permanent" for each in addresses),
+    ):
+        subprocess.run(command.split(), check=True)
 
 
 def resolver(*nameservers, options=""):
@@ -89,6 +102,32 @@ def all_nameservers_dead():
     resolver(DEAD, options="timeout:2 attempts:1")
     keep(Nameserver(DEAD, silent=True))
     return Scene([endpoint("svc.lab.example", 8080)])
+
+
+V6 = "2001:db8::77"
+
+
+def ipv6_swallowed():
+    """The AAAA record leads into a black hole, the A record to the service."""
+    void(V6)
+    resolver(HEALTHY)
+    keep(Nameserver(HEALTHY, {"svc.lab.example": [V6, SERVICE]}))
+    return Scene([endpoint("svc.lab.example", keep(service(SERVICE)).server_port)])
+
+
+def ipv6_swallowed_for_a_client_that_races():
+    """The same, and aiohttp tries both at once."""
+    scene = ipv6_swallowed()
+    scene.endpoints[0]["clients"] = ["aiohttp"]
+    return scene
+
+
+def ipv6_refused():
+    """Nothing listens on the AAAA record's address, which says so at once."""
+    subprocess.run(["ip", "-6", "addr", "add", f"{V6}/128", "dev", "lo"], check=True)
+    resolver(HEALTHY)
+    keep(Nameserver(HEALTHY, {"svc.lab.example": [V6, SERVICE]}))
+    return Scene([endpoint("svc.lab.example", keep(service(SERVICE)).server_port)])
 
 
 def name_unknown():

@@ -1,5 +1,7 @@
 """Broken networks, real ones: what is said first of each, and that healthy ones are met with silence."""
 
+import shutil
+
 import pytest
 
 from crewdoctor import causality, rulebook
@@ -200,3 +202,17 @@ def test_a_client_hello_nobody_answers(network):
 
 def test_a_connection_closed_on_the_client_hello_is_no_stall(network):
     assert [each.code for each in findings(network("tls_broken"))] == []
+
+
+@pytest.mark.skipif(not shutil.which("ip"), reason="iproute2 makes the black hole")
+class TestBlackHole:
+    def test_an_ipv6_address_that_swallows_packets_is_foretold(self, network):
+        told = findings(network("ipv6_swallowed"))
+
+        assert [(each.code, each.severity.value) for each in told] == [("CD104", "warning")]
+        assert told[0].message.startswith("2001:db8::77, the IPv6 address of svc.lab.example:")
+        assert told[0].measured.value == pytest.approx(4.0, abs=0.5)
+
+    @pytest.mark.parametrize("scenario", ["ipv6_refused", "ipv6_swallowed_for_a_client_that_races"])
+    def test_what_costs_no_time_is_met_with_silence(self, network, scenario):
+        assert findings(network(scenario)) == ()

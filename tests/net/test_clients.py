@@ -84,7 +84,7 @@ def test_the_answer_is_what_the_library_then_does(client, form, proxy, service, 
         assert choice.proxy in (None, proxy.url)
 
 
-def test_the_openai_sdk_rides_on_httpx(proxy, service, monkeypatch):
+def test_the_openai_sdk_goes_the_way_of_the_library_it_rides_on(proxy, service, monkeypatch):
     import openai
 
     clean(monkeypatch)
@@ -94,8 +94,8 @@ def test_the_openai_sdk_rides_on_httpx(proxy, service, monkeypatch):
 
     with openai.OpenAI(base_url=url, api_key="none", max_retries=0, timeout=10) as client:
         assert client.models.with_raw_response.list().http_response.status_code == 200
-    assert proxy.asked == [("GET", f"{url}models")]
-    assert proxy_choice("openai", url).proxy == proxy.url
+    # httpx ignores a range in NO_PROXY, httpx2 (openai 3) heeds it
+    assert proxy_choice("openai", url).proxy == (proxy.url if proxy.asked else None)
 
 
 def test_a_socks_proxy_without_its_extra_is_an_answer(monkeypatch):

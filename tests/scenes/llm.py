@@ -159,3 +159,24 @@ def cd221_quiet(scene: Scene) -> None:
     _crew(scene, stream=True)
     step = scene.step("llm.sdk", LLM, 4.0, 22.0)
     scene.llm(step, 4.0, 16.0, stream=True, first_token=0.4, gaps_max=0.6)
+
+
+def _flaky(scene: Scene, retries: int) -> None:
+    _crew(scene, retries=retries)
+    _alone(scene, 0.4, 0.4)
+    failure = FailureKind.HTTP_SERVER_ERROR
+    step = scene.step("crew.kickoff", CREW, 30.0, 31.0)
+    kickoff = scene.span(step, "crew.kickoff", 30.0, 30.9, failure=None if retries else failure)
+    scene.llm(step, 30.0, 30.2, parent=kickoff, failure=failure, status=503)
+    if retries:
+        scene.llm(step, 30.4, 30.8, parent=kickoff)
+
+
+def cd311_fires(scene: Scene) -> None:
+    """One 503 among answers, and nothing asks again."""
+    _flaky(scene, 0)
+
+
+def cd311_quiet(scene: Scene) -> None:
+    """The same, and the SDK repeats it."""
+    _flaky(scene, 2)

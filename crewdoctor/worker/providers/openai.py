@@ -91,9 +91,10 @@ def _provider(llm: Any, host: str) -> str:
 
 def _client(llm: Any) -> tuple[Any, bool]:
     """The live client, or one made as crewai would make it (then True)."""
-    live = getattr(llm, "_client", None)
-    if live is not None:
-        return live, False
+    for name in ("_client", "client"):  # older crewai holds it openly
+        live = getattr(llm, name, None)
+        if hasattr(live, "max_retries"):
+            return live, False
     import openai
 
     given = {

@@ -1,0 +1,96 @@
+"""Models of crewai before they became pydantic models (1.0 to 1.11), as stand-ins: plain classes with open clients."""
+
+import sys
+import types
+
+import openai
+import pytest
+
+from crewdoctor.worker import embedded
+from crewdoctor.worker.construction import watched
+from crewdoctor.worker.hosts import sdk_library
+from crewdoctor.worker.provenance import Sources
+from crewdoctor.worker.providers import openai as provider
+
+
+class BaseLLM:
+    def __init__(self, model, api_key=None, base_url=None, timeout=None, provider=None, **kwargs):
+        self.model, self.api_key, self.base_url, self.additional_params = model, api_key, base_url, kwargs
+
+
+class OpenAICompletion(BaseLLM):
+    def __init__(self, model="gpt-4o", api_key=None, base_url=None, timeout=None, max_retries=2, stream=None, **kwargs):
+        self.timeout, self.max_retries, self.stream, self.client_params = timeout, max_retries, stream, None
+        super().__init__(model=model, api_key=api_key, base_url=base_url, timeout=timeout, **kwargs)
+        self.client = openai.OpenAI(**self._get_client_params())
+
+    def _get_client_params(self):
+        held = {"api_key": self.api_key, "base_url": self.base_url, "timeout": self.timeout}
+        return {**{name: value for name, value in held.items() if value is not None}, "max_retries": self.max_retries}
+
+
+for kind in (BaseLLM, OpenAICompletion):
+    kind.__module__ = "crewai.llms.providers.openai.completion"
+
+
+@pytest.fixture
+def old(monkeypatch):
+    held = {
+        "crewai": {"Agent": type("Agent", (), {}), "Crew": type("Crew", (), {}), "Task": type("Task", (), {})},
+        "crewai.tools": {"BaseTool": type("BaseTool", (), {})},
+        "crewai.llms.base_llm": {"BaseLLM": BaseLLM},
+        "crewai.llms.providers.openai.completion": {"OpenAICompletion": OpenAICompletion},
+    }
+    for name in ("crewai.llms", "crewai.llms.providers", "crewai.llms.providers.openai"):
+        held[name] = {}
+    for name, content in held.items():
+        module = types.ModuleType(name)
+        vars(module).update(content)
+        monkeypatch.setitem(sys.modules, name, module)
+
+
+def built(**given):
+    with watched() as constructions:
+        model = OpenAICompletion(model="gpt-4o", api_key="sk-x", base_url="http://127.0.0.1:9/v1", **given)
+    _, settings = provider.describe(model, "agent:a/llm", Sources(constructions))
+    return model, {each.name: each for each in settings}
+
+
+def test_the_open_client_is_the_one_that_is_read(old):
+    model, _ = built()
+    assert provider._client(model) == (model.client, False)
+
+
+def test_what_a_class_hands_on_to_its_base_is_not_what_the_user_wrote(old):
+    _, settings = built()
+    assert settings["timeout.read"].provenance.origin == "default"
+    assert settings["max_retries"].provenance.origin == "default"
+
+
+def test_what_the_user_wrote_is_found_whoever_keeps_it(old):
+    _, settings = built(timeout=7.0, max_retries=5)
+    assert settings["timeout.read"].provenance.origin == "python"
+    assert settings["max_retries"].provenance.origin == "python"
+    assert settings["max_retries"].value == 5
+
+
+def test_the_embedded_model_keeps_what_was_given_and_leaves_proxies_alone(old, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    model, _ = built(timeout=7.0, stream=True, top_k=3)
+
+    played = embedded._Swap("http://127.0.0.1:8/v1").instead_of(model)
+
+    assert type(played) is OpenAICompletion
+    assert (played.timeout, played.stream, played.additional_params) == (7.0, True, {"top_k": 3})
+    assert str(played.client.base_url) == "http://127.0.0.1:8/v1/"
+    assert not played.client._client._mounts
+    assert played.api_key == embedded.KEY
+    assert not hasattr(played, "_client")
+
+
+def test_the_sdk_says_which_library_it_rides_on(monkeypatch):
+    base = types.SimpleNamespace(httpx=types.ModuleType("httpx2"))
+    monkeypatch.setitem(sys.modules, "openai._base_client", base)
+    assert sdk_library() == "httpx2"
+    monkeypatch.delitem(sys.modules, "openai._base_client")
+    assert sdk_library() == "httpx"
