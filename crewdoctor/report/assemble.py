@@ -121,7 +121,7 @@ def _calm(recording: Recording, ignored: int) -> str:
     """No mismatch; and what keeps that from meaning that all is fine."""
     if recording.interrupted:
         return "no mismatch found in what was examined before it was cut short"
-    cut = sum(result.status in {Status.KILLED, Status.CRASHED, Status.FAILED} for result in recording.results)
+    left = sum(question.status in {"failed", "killed", "crashed"} for question in questions(recording, ()))
     if failed := unanswered(recording):
         return f"the one call of a model failed, and no rule says why: {failed}"
     answered = [call for call in model_calls(recording) if not call.failure and call.phases]
@@ -137,8 +137,8 @@ def _calm(recording: Recording, ignored: int) -> str:
     parts = [
         f"no mismatch found but {_count(ignored, 'finding')} ignored in source" if ignored else "no mismatch found"
     ]
-    if cut:
-        parts.append(f"{_count(cut, 'question')} stayed open")
+    if left:
+        parts.append(f"{_count(left, 'question')} stayed open")
     guarded = sum(bool(stopped(result)) for result in recording.results)
     if guarded and recording.simulated:  # the crew's own model chose arguments that were let through
         parts.append(f"{_count(guarded, 'tool')} not examined, lest it write")
