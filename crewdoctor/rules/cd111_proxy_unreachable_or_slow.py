@@ -1,4 +1,4 @@
-"""The proxy the crew's clients choose is dead, refuses, or takes longer than they wait.
+"""The proxy the crew's clients choose is dead, fails to reach the host, or takes longer than they wait.
 
 ## What it compares
 The time and outcome of a connection to the proxy, and of the exchange through it (CONNECT for https, HEAD for http),
@@ -82,7 +82,7 @@ def proxy_unreachable_or_slow(evidence: Evidence) -> Iterator[Finding]:
 
 def _severity(way: Reach, passage: Passage, limit: Quantity) -> Severity | None:
     """None: nothing to say about this passage."""
-    if way.worked:
+    if way.worked or passage.denied:
         return None
     named = any(each.get("no_proxy_entry") for each in passage.decisions)
     theirs = passage.direct is not None and (named or internal(way.endpoint.host))
