@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from crewdoctor.interpreter import find_interpreter
 from crewdoctor.model.options import Options
 from crewdoctor.model.refusal import Refusal
 
@@ -60,13 +60,15 @@ def find_project(options: Options) -> Project:
     root = next(
         (folder for folder in path.parents if any((folder / mark).is_file() for mark in ROOT_MARKS)), path.parent
     )
-    return Project(f"{path}:{name}" if name else str(path), root, _interpreter(options, root), dict(os.environ))
+    return Project(
+        f"{path}:{name}" if name else str(path), root, find_interpreter(options.python, root), dict(os.environ)
+    )
 
 
 def workplace(options: Options) -> Project:
     """Where a command without a target works: this folder, and the interpreter a crew here would run in."""
     root = Path.cwd()
-    return Project("", root, _interpreter(options, root), dict(os.environ))
+    return Project("", root, find_interpreter(options.python, root), dict(os.environ))
 
 
 def _split(target: str) -> tuple[str, str]:
@@ -75,23 +77,3 @@ def _split(target: str) -> tuple[str, str]:
     if colon and name.isidentifier() and not Path(target).exists():
         return head, name
     return target, ""
-
-
-def _interpreter(options: Options, root: Path) -> str:
-    """`--python`, else the project's .venv, else VIRTUAL_ENV, else ours: the first that holds crewai."""
-    if options.python:
-        if not (os.access(options.python, os.X_OK) and Path(options.python).is_file()):
-            raise Refusal(f"--python {options.python}: not an interpreter; give the path of a python executable", USAGE)
-        return options.python
-    named = os.environ.get("VIRTUAL_ENV")
-    candidates = [root / ".venv", *([Path(named)] if named else [])]
-    usable = [folder for folder in candidates if os.access(folder / "bin" / "python", os.X_OK)]
-    # A shell's environment that has no crewai is not the crew's own while ours has it.
-    holding = [folder for folder in usable if any(folder.glob("lib*/python*/site-packages/crewai"))]
-    if holding or (usable and not _ours_holds_crewai()):
-        return str((holding or usable)[0] / "bin" / "python")
-    return sys.executable
-
-
-def _ours_holds_crewai() -> bool:
-    return any((Path(entry) / "crewai").is_dir() for entry in sys.path if entry)

@@ -19,9 +19,7 @@ class BaseLLM:
 
 
 class OpenAICompletion(BaseLLM):
-    def __init__(
-        self, model="gpt-4o", api_key=None, base_url=None, timeout=None, max_retries=2, stream=None, **kwargs
-    ):
+    def __init__(self, model="gpt-4o", api_key=None, base_url=None, timeout=None, max_retries=2, stream=None, **kwargs):
         self.timeout, self.max_retries, self.stream, self.client_params = timeout, max_retries, stream, None
         super().__init__(model=model, api_key=api_key, base_url=base_url, timeout=timeout, **kwargs)
         self.client = openai.OpenAI(**self._get_client_params())
