@@ -7,7 +7,7 @@ SEED ?= 1
 # Compiled files go beside the project, whatever the environment says of bytecode.
 RUN := env -u PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX=$(CURDIR)/.cache/pyc
 
-.PHONY: setup quick test demo scoreboard matrix-versions lock docs clean
+.PHONY: setup quick test demo scoreboard bench-probe-llm matrix-versions lock docs clean
 
 setup: $(STAMP)
 
@@ -33,7 +33,10 @@ demo: $(STAMP)
 	$(RUN) $(BIN)/python fixtures/demo.py
 
 scoreboard: $(STAMP)
-	$(BIN)/python fixtures/scoreboard.py --seed $(SEED)
+	$(RUN) $(BIN)/python fixtures/scoreboard.py --seed $(SEED)
+
+bench-probe-llm: $(STAMP)
+	$(RUN) $(BIN)/python fixtures/bench_probe_llm.py
 
 # Crews in environments of their own: crewai 1.0 to the newest, Python 3.10 to 3.13; half a gigabyte each under .cache.
 matrix-versions: $(STAMP)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -14,11 +15,21 @@ from crewdoctor.waits import unfinished
 
 RAW = "llm.sdk"
 """The probe that calls with a timeout longer than the user's: what it measures is not cut off by the user's."""
+ONCE = "once"
+"""Kind of the one call of a preflight: made as the user's own program makes it."""
 MODEL_KEYS = ("span:llm.call", "span:http.request")
 """What `model_calls` touches."""
 SIGNIFICANCE = 0.05
 TOO_MANY = 429
 """RFC 6585."""
+FIRST_ERROR, SERVER_ERROR = 400, 500
+PASSING = frozenset({408, 409, 425, TOO_MANY})
+"""Client errors that another moment may change (RFC 9110, RFC 8470); openai-python repeats them too."""
+SPENT = re.compile(r"\binsufficient_quota\b")
+"""OpenAI's code of a 429 that no waiting ends."""
+LONGEST_WORDS = 200
+_MESSAGE = re.compile(r"""['"](?:message|detail)['"]: (['"])(.+?)\1[,}]""")
+_TAGS = re.compile(r"<[^>]{1,200}>")
 NOT_ITS_FAULT = frozenset({FailureKind.DEADLINE, FailureKind.BLOCKED_WOULD_WRITE, FailureKind.CANCELLED})
 """Failures that are ours."""
 
@@ -32,8 +43,10 @@ class Attempt:
     seconds: float
     latency: float | None
     """Longest wait for a byte of the answer; None: it was never answered."""
+    sdk: bool
+    """Made by crewdoctor through the raw SDK: it can tell a completion from any other success."""
     raw: bool
-    """Made with crewdoctor's own, longer timeout."""
+    """With crewdoctor's own, longer timeout."""
     stream: bool
 
     @property
@@ -44,7 +57,7 @@ class Attempt:
     @property
     def ok(self) -> bool:
         """Whether it was answered as asked."""
-        return self.span.failure is None and not unfinished(self.span) and int(self.span.attrs.get("status") or 0) < 400  # noqa: PLR2004 - HTTP errors start at 400
+        return self.span.failure is None and not unfinished(self.span) and self.status < FIRST_ERROR
 
     @property
     def timed_out(self) -> bool:
@@ -53,11 +66,51 @@ class Attempt:
         return failure is not None and failure.kind in {FailureKind.TIMEOUT_READ, FailureKind.TIMEOUT_TOTAL}
 
     @property
+    def status(self) -> int:
+        """HTTP status of the answer, 0 for none."""
+        return int(self.span.attrs.get("status") or 0)
+
+    @property
+    def ours(self) -> bool:
+        """Whether it ended by our doing, so that it says nothing."""
+        failure = self.call.failure
+        return unfinished(self.span) or (failure is not None and failure.kind in NOT_ITS_FAULT)
+
+    @property
+    def final(self) -> bool:
+        """Whether it was answered by an error that no repetition changes."""
+        if not self.status:
+            return False
+        if self.status < FIRST_ERROR:
+            return self.unreadable
+        failure = self.call.failure
+        if self.status == TOO_MANY:
+            return failure is not None and SPENT.search(failure.text) is not None
+        return self.status < SERVER_ERROR and self.status not in PASSING
+
+    @property
+    def unreadable(self) -> bool:
+        """Whether it was answered with success, but with no completion: only a call of ours can tell."""
+        failure = self.call.failure
+        answered = bool(self.status) and self.status < FIRST_ERROR
+        return self.sdk and answered and failure is not None and failure.kind is FailureKind.PROTOCOL
+
+    @property
     def limited(self) -> bool:
         """Whether the provider turned it away for its rate."""
         failure = self.span.failure
         limited = failure is not None and failure.kind is FailureKind.HTTP_RATE_LIMITED
         return limited or self.span.attrs.get("status") == TOO_MANY
+
+
+def told(attempt: Attempt) -> str:
+    """What the server said in its error, out of what the SDK made of it; empty where it said nothing."""
+    failure = attempt.call.failure
+    if failure is None or not attempt.status:
+        return ""
+    found = _MESSAGE.search(failure.text)
+    words = " ".join(_TAGS.sub(" ", found.group(2) if found else failure.text).split()).rstrip(".")
+    return words if len(words) <= LONGEST_WORDS else f"{words[: LONGEST_WORDS - 1].rstrip()}…"
 
 
 def attempts(evidence: Evidence, llm: LlmEntry) -> list[Attempt]:
@@ -85,8 +138,9 @@ def attempts(evidence: Evidence, llm: LlmEntry) -> list[Attempt]:
 def _attempt(evidence: Evidence, span: Span, call: Span) -> Attempt:
     took = span.seconds(evidence.end_of(span))
     stream = bool(call.attrs.get("stream"))
-    raw = call.step.split("@", 1)[0] == RAW and call.attrs.get("kind") != "configured"
-    return Attempt(span, call, took, _latency(span, call, took, stream=stream), raw, stream)
+    sdk = call.step.split("@", 1)[0] == RAW
+    raw = sdk and call.attrs.get("kind") not in {"configured", ONCE}
+    return Attempt(span, call, took, _latency(span, call, took, stream=stream), sdk, raw, stream)
 
 
 def _latency(span: Span, call: Span, took: float, *, stream: bool) -> float | None:
@@ -108,6 +162,11 @@ def _seconds(value: Any) -> float | None:
 def in_crew(span: Span) -> bool:
     """Whether crewai made it, with the user's own settings: in the crew, an agent, or crewai's LLM."""
     return span.step.split("@", 1)[0] in {"crew.kickoff", "agent.bisect", "llm.crewai"}
+
+
+def as_the_crew(attempt: Attempt) -> bool:
+    """Whether it was made with the user's own settings throughout: by crewai, or as the one call of a preflight."""
+    return in_crew(attempt.span) or attempt.call.attrs.get("kind") == ONCE
 
 
 def exceeded_at_most(count: int) -> float:

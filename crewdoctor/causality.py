@@ -5,9 +5,9 @@ Knows no rule by code. A explains B only by structure:
 1. *inside*: spans of A's evidence lie inside spans of B's, who is somebody else, and account for what B saw: half of
    its time, or both are still open, or both failed;
 2. *narrower*: same subject, and B's spans are a proper part of A's;
-3. *beneath*: B says that it depends on A's subject; or A is about the very host B was waiting for; or the inventory
-   says so (tool on host, agent on model and tools, crew on agents) and A cost what B cost: a port that refuses in a
-   millisecond does not explain a minute;
+3. *beneath*: B says that it depends on A's subject, or on an endpoint whose clients take the proxy A is about; or A
+   is about the very host B was waiting for; or the inventory says so (tool on host, agent on model and tools, crew on
+   agents) and A cost what B cost: a port that refuses in a millisecond does not explain a minute;
 4. *setting*: both name one setting, of which A saw the effect and B did not.
 
 What was not observed explains nothing that was, and nothing explains what is graver than itself.
@@ -93,6 +93,7 @@ class _Structure:
         self.ends = {result.step.id: result.end for result in recording.results}
         self.end = recording.end
         self.needs = _dependencies(recording.inventory)
+        self.proxies = _proxies(recording)
 
     def explains(self, cause: Finding, effect: Finding) -> bool:
         if effect.observed and not cause.observed:
@@ -108,6 +109,8 @@ class _Structure:
 
     def _beneath(self, cause: Finding, effect: Finding) -> bool:
         if cause.subject in effect.depends_on:
+            return True
+        if any(cause.subject in self.proxies.get(each, ()) for each in effect.depends_on):
             return True
         apart = cause.subject != effect.subject
         if apart and cause.lost >= SHARE * effect.lost and cause.subject in self._closure(effect.subject):
@@ -169,6 +172,16 @@ def _same_setting(cause: Finding, effect: Finding) -> bool:
         return False
     shared = {each for each in cause.evidence if each.startswith("setting:")} & set(effect.evidence)
     return bool(shared) or cause.subject == effect.subject
+
+
+def _proxies(recording: Recording) -> dict[str, set[str]]:
+    """Endpoint → the proxies its clients were seen to choose for it: who depends on the one depends on the other."""
+    chosen: dict[str, set[str]] = {}
+    for result in recording.results:
+        for decision in result.facts.get("decisions") or ():
+            if isinstance(decision, dict) and decision.get("subject"):
+                chosen.setdefault(result.step.subject, set()).add(str(decision["subject"]))
+    return chosen
 
 
 def _dependencies(inventory: Inventory | None) -> dict[str, set[str]]:

@@ -196,19 +196,34 @@ def _words(value: Any, _origin: str) -> tuple[str, ...]:
     return tuple(part.strip() for each in listed for part in each.split(",") if part.strip())
 
 
-def _table(value: Any, origin: str) -> dict[str, Any]:
+_EXAMPLE = '\'{"topic": "x"}\''
+
+
+def _codes(value: Any, origin: str) -> tuple[str, ...]:
+    """Rules: a misspelt one would leave every rule out, and the crew would seem healthy."""
+    from crewdoctor import rulebook
+
+    codes = _words(value, origin)
+    strange = rulebook.unknown(codes)
+    if strange:
+        raise Refusal(f"{origin}: no rule is called {strange[0]}; write CD301, or CD3 for a family")
+    return codes
+
+
+def table(value: Any, origin: str) -> dict[str, Any]:
+    """JSON text, or what a TOML table became, to names and values. Raises Refusal."""
     if isinstance(value, str):
         try:
             value = json.loads(value)
         except json.JSONDecodeError as error:
-            raise Refusal(f"{origin}: not valid JSON: {error}") from None
+            raise Refusal(f"{origin}: not valid JSON: {error}; write an object, e.g. {_EXAMPLE}") from None
     if not isinstance(value, dict):
-        raise Refusal(f'{origin}: expected an object of names and values, e.g. \'{{"topic": "x"}}\'')
+        raise Refusal(f"{origin}: expected an object of names and values, e.g. {_EXAMPLE}")
     return value
 
 
 def _tables(value: Any, origin: str) -> dict[str, dict[str, Any]]:
-    return {name: _table(held, f"{origin}: tools.{name}") for name, held in _table(value, origin).items()}
+    return {name: table(held, f"{origin}: tools.{name}") for name, held in table(value, origin).items()}
 
 
 def _truth(value: Any, _origin: str) -> bool:
@@ -227,7 +242,7 @@ def _text(value: Any, _origin: str) -> str:
 
 
 _READERS: dict[str, Callable[[Any, str], Any]] = {
-    "inputs": _table,
+    "inputs": table,
     "tool_arguments": _tables,
     "llm": _choice("auto", "own", "embedded"),
     "fail_on": _choice("error", "warning", "never"),
@@ -236,8 +251,8 @@ _READERS: dict[str, Callable[[Any, str], Any]] = {
     "max_llm_calls": _count,
     "python": _text,
     "allow_tools": _words,
-    "select": _words,
-    "ignore": _words,
+    "select": _codes,
+    "ignore": _codes,
     "include_content": _truth,
     "dry_run": _truth,
     "verbosity": _count,

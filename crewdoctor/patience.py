@@ -13,16 +13,20 @@ from typing import Any, Protocol
 from crewdoctor.model.plan import Step
 from crewdoctor.model.result import Status, StepResult
 
-TOOL_ALONE = "tool.isolated"
+TOOL_ALONE, MODEL_ALONE = "tool.isolated", "llm.sdk"
 WHOLE = frozenset({"crew.kickoff", "agent.bisect"})
 RECURRENCE = 3.0
 """Seconds after which the same call, blocked again, is the same hang."""
 RECURRENCE_UNSEEN = 6.0
 """The same where no stack was taken yet."""
+STILL = 10.5
+"""Seconds without a byte or span after which a tool alone hangs; one that still tries or reads has its whole step."""
 QUIET = 20.0
 TIMES_LONGEST = 3.0
 BUSY = frozenset({"cpu", "process"})
 """What a blocked thread waits for when somebody is working: silence on the wire says nothing then."""
+IDLE = 10.0
+"""Seconds without any CPU time after which a child process works no more than a silent host does."""
 
 
 class LiveStep(Protocol):
@@ -48,6 +52,10 @@ class LiveStep(Protocol):
     def stacks(self) -> Iterable[Mapping[str, Any]]:
         """The latest `stack` frames, oldest first."""
 
+    @property
+    def failed(self) -> Mapping[tuple[str, str], int]:
+        """How many spans of a name and subject have ended in a failure."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Open:
@@ -66,6 +74,12 @@ class _Look:
     span: str | None
     waiting: str
     received: int | None
+    idle: float = 0.0
+
+    @property
+    def busy(self) -> bool:
+        """Whether somebody was working then."""
+        return self.waiting in BUSY and self.idle < IDLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +92,7 @@ class _Live:
     last_moved: float
     spans: tuple[_Open, ...]
     looks: tuple[_Look, ...]
+    failed: Mapping[tuple[str, str], int]
 
     @classmethod
     def read(cls, live: LiveStep, now: float) -> _Live:
@@ -97,10 +112,11 @@ class _Live:
                 each.get("span"),
                 str(each.get("waiting") or "unknown"),
                 (each.get("attrs") or {}).get("bytes_received"),
+                float((each.get("attrs") or {}).get("idle_seconds") or 0.0),
             )
             for each in live.stacks
         ]
-        return cls(live.step, now, live.started, live.last_moved, tuple(spans), tuple(looks))
+        return cls(live.step, now, live.started, live.last_moved, tuple(spans), tuple(looks), live.failed)
 
     def last_look(self, span: _Open) -> _Look | None:
         """The last look at `span` or at something open beneath it; at anything, where looks name no span."""
@@ -114,12 +130,15 @@ class _Live:
     def busy(self, span: _Open) -> bool:
         """Whether somebody was seen working on `span`."""
         look = self.last_look(span)
-        return look is not None and look.waiting in BUSY
+        return look is not None and look.busy
 
     def bytes_came(self) -> bool:
-        """Whether an answer is arriving, however slowly: between two looks it grew."""
-        counts = [look.received for look in self.looks if isinstance(look.received, int)]
-        return len(counts) > 1 and counts[-1] > counts[-2]
+        """Whether an answer is arriving, however slowly: between two looks at the same thing it grew."""
+        counts: dict[str | None, list[int]] = {}
+        for look in self.looks:
+            if isinstance(look.received, int):
+                counts.setdefault(look.span, []).append(look.received)
+        return any(len(each) > 1 and each[-1] > each[-2] for each in counts.values())
 
 
 def verdict(live: LiveStep, results: Sequence[StepResult], now: float) -> str:
@@ -128,7 +147,7 @@ def verdict(live: LiveStep, results: Sequence[StepResult], now: float) -> str:
         return _tool_alone(_Live.read(live, now))
     if live.step.probe in WHOLE:
         seen = _Live.read(live, now)
-        return _recurrence(seen, results) or _nothing_moves(seen, results)
+        return _recurrence(seen, results) or _cut_off_again(seen, results) or _nothing_moves(seen, results)
     return ""
 
 
@@ -159,7 +178,8 @@ def _tool_alone(live: _Live) -> str:
     if not calls or not isinstance(patience, (int, float)):
         return ""
     waited = live.now - min(span.start for span in calls)
-    if waited < patience or live.bytes_came() or live.busy(calls[0]):
+    quiet = live.now - max(live.started, live.last_moved)
+    if waited < patience or quiet < min(STILL, patience) or live.bytes_came() or live.busy(calls[0]):
         return ""
     return f"no answer after {waited:.1f} s"
 
@@ -170,21 +190,41 @@ def _recurrence(live: _Live, results: Sequence[StepResult]) -> str:
         waited = live.now - span.start
         if span.name != "tool.call" or span.subject not in known or waited < RECURRENCE:
             continue
-        if (live.last_look(span) is None and waited < RECURRENCE_UNSEEN) or live.busy(span):
+        look = live.last_look(span)
+        # A child that computes is told as `cpu`; one that was waited for in vain before is waited for in vain again.
+        if look.waiting == "cpu" if look is not None else waited < RECURRENCE_UNSEEN:
             continue
         name = span.subject.partition(":")[2]
         return f"tool `{name}` hangs here as it did alone: {waited:.1f} s without an answer"
     return ""
 
 
+def _cut_off_again(live: _Live, results: Sequence[StepResult]) -> str:
+    """The user's own timeout cut the model off alone; here a whole call of it failed too, and the next one began."""
+    asked = [result for result in results if result.step.probe == MODEL_ALONE]
+    cut = {result.step.subject for result in asked if result.facts.get("cut_off")}
+    for span in live.spans:
+        if span.name != "llm.call" or not live.failed.get((span.name, span.subject)):
+            continue
+        if span.subject in cut or (cut and len(cut) == len(asked)):
+            return f"{span.subject} is cut off by its timeout here as it was alone, and is asked again"
+    return ""
+
+
 def _nothing_moves(live: _Live, results: Sequence[StepResult]) -> str:
     quiet = live.now - max(live.started, live.last_moved)
-    working = any(look.waiting in BUSY and look.at >= live.last_moved for look in live.looks)
+    working = _working(live)
     if quiet < QUIET or working or quiet < max(QUIET, TIMES_LONGEST * max(_like(live, results), default=0.0)):
         return ""
     inner = max(live.spans, key=lambda span: span.start, default=None)
     doing = f" in {inner.name}" + (f" of {inner.subject}" if inner.subject else "") if inner is not None else ""
     return f"nothing has moved for {quiet:.1f} s{doing}"
+
+
+def _working(live: _Live) -> bool:
+    """Whether somebody worked when each thread was last looked at since something moved."""
+    latest = {look.span: look for look in live.looks if look.at >= live.last_moved}
+    return any(look.busy for look in latest.values())
 
 
 def _like(live: _Live, results: Sequence[StepResult]) -> list[float]:

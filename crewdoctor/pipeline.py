@@ -29,6 +29,7 @@ from crewdoctor.supervisor import LiveStep, Progress, Supervisor
 from crewdoctor.target import Project, find_project, workplace
 from crewdoctor.wire.codec import WireError, decode, encode
 from crewdoctor.wire.recording import RecordingWriter, header, read_recording
+from crewdoctor.wire.redact import learn_file
 
 PLANNED_SHARE = 0.75
 """Of the deadline; the rest is for killing and reporting (product.md, Manners)."""
@@ -53,7 +54,7 @@ class _Session:
         return max(0.0, self.zero + self.options.deadline * PLANNED_SHARE - time.monotonic())
 
     def calls_left(self) -> int:
-        return self.options.max_llm_calls - sum(each.step.llm_calls for each in self.results)
+        return self.options.max_llm_calls - sum(each.llm_calls for each in self.results)
 
 
 def diagnose(
@@ -68,6 +69,7 @@ def diagnose(
     Raises Refusal for input that names no diagnosable target at all (missing file, unknown format).
     """
     project = project_of(options)
+    learn_file(project.root / ".env")
     zero = time.monotonic()
     writer = RecordingWriter(recording_path)
     writer.write(header(options))

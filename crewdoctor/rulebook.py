@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
+import difflib
 import importlib
 import pkgutil
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,14 +46,21 @@ def cards() -> tuple[RuleCard, ...]:
 
 
 def explain(code: str) -> RuleCard:
-    """Return the card of one rule, by code or slug. Raises KeyError naming the closest codes."""
-    wanted = code.strip()
-    for card in cards():
+    """Return the card of one rule, by code or slug. Raises KeyError naming the closest ones."""
+    wanted, known = code.strip(), cards()
+    for card in known:
         if wanted.upper() == card.code or wanted.lower() == card.slug:
             return card
-    family = wanted.upper()[:3]
-    near = [card.code for card in cards() if card.code.startswith(family)] or [card.code for card in cards()]
-    raise KeyError(f"no rule {wanted}; there are {', '.join(near)}")
+    near = [card.code for card in known if card.code.startswith(wanted.upper()[:3])]
+    near = near or difflib.get_close_matches(wanted.lower(), [card.slug for card in known], n=3)
+    closest = f"; close to it are {', '.join(near)}" if near and wanted else ""
+    raise KeyError(f"no rule {wanted or 'without a name'}{closest}; `crewdoctor rules` lists them all")
+
+
+def unknown(codes: Iterable[str]) -> tuple[str, ...]:
+    """Those of `codes` (`CD301`, or `CD3` for a family) that stand for no rule at all."""
+    known = [name.partition("_")[0].upper() for name in names()]
+    return tuple(each for each in codes if not any(code.startswith(each.strip().upper()) for code in known))
 
 
 def load() -> tuple[Rule, ...]:

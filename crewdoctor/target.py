@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +12,12 @@ from typing import Any
 from crewdoctor.interpreter import find_interpreter
 from crewdoctor.model.options import Options
 from crewdoctor.model.refusal import Refusal
+from crewdoctor.project import NoProject, target_in
 
 USAGE = 2
 ROOT_MARKS = ("pyproject.toml", "crewdoctor.toml")
+MINIMAL = Path(__file__).resolve().parent / "minimal" / "minimal_crew.py"
+_MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +25,7 @@ class Project:
     """A target on disk."""
 
     target: str
-    """Absolute path, with `:name` where the user gave one."""
+    """Absolute path or dotted module, with `:name` where the user or the project gives one."""
     root: Path
     """The folder `crewai run` would start in: the nearest one upwards with a pyproject.toml, else the file's own."""
     python: str
@@ -45,23 +49,44 @@ class Project:
 
 
 def find_project(options: Options) -> Project:
-    """Resolve the target. Raises Refusal when it names nothing that exists."""
+    """Resolve the target: a file, a folder, `package.module:name`; without one, the project around this folder.
+
+    Where no target was given and there is no project, it is a minimal crew of ours on the model the environment names.
+    Raises Refusal when it names nothing that exists.
+    """
+    if not options.target:
+        try:
+            return _project(options, target_in(Path.cwd(), upwards=True))
+        except NoProject:
+            here = workplace(options)
+            return Project(str(MINIMAL), here.root, here.python, here.environment)
     text, name = _split(options.target)
     path = Path(text).expanduser()
-    if not path.exists():
-        raise Refusal(
-            f"{text}: no such file; give the file that defines the crew, e.g. `crewdoctor diagnose crew.py`", USAGE
-        )
     if path.is_dir():
-        raise Refusal(
-            f"{text}: is a folder; give the file that defines the crew, e.g. {text.rstrip('/')}/crew.py", USAGE
-        )
-    path = path.resolve()
-    root = next(
-        (folder for folder in path.parents if any((folder / mark).is_file() for mark in ROOT_MARKS)), path.parent
+        return _project(options, target_in(path.resolve()), name)
+    if path.exists():
+        return _project(options, str(path.resolve()), name)
+    if _MODULE.match(text) and (name or "." in text) and not text.endswith((".py", ".json", ".jsonc", ".yaml", ".yml")):
+        root = _root(Path.cwd() / "here")
+        return Project(options.target, root, find_interpreter(options.python, root), dict(os.environ))
+    raise Refusal(
+        f"{text}: no such file; give the file that defines the crew, e.g. `crewdoctor diagnose crew.py`", USAGE
     )
+
+
+def _project(options: Options, target: str, name: str = "") -> Project:
+    """`target`: what was found; `name`: what the user chose in it, which wins."""
+    text, given = _split(target)
+    root = _root(Path(text))
+    chosen = name or given
     return Project(
-        f"{path}:{name}" if name else str(path), root, find_interpreter(options.python, root), dict(os.environ)
+        f"{text}:{chosen}" if chosen else text, root, find_interpreter(options.python, root), dict(os.environ)
+    )
+
+
+def _root(file: Path) -> Path:
+    return next(
+        (folder for folder in file.parents if any((folder / mark).is_file() for mark in ROOT_MARKS)), file.parent
     )
 
 
@@ -77,3 +102,6 @@ def _split(target: str) -> tuple[str, str]:
     if colon and name.isidentifier() and not Path(target).exists():
         return head, name
     return target, ""
+
+
+__all__ = ["MINIMAL", "NoProject", "Project", "find_project", "workplace"]

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from statistics import median
 
+from crewdoctor.budget import OWN_WAITS, WAITERS, scan_of
 from crewdoctor.calls import NOT_ITS_FAULT
 from crewdoctor.model.evidence import Evidence
 from crewdoctor.model.inventory import ToolEntry
+from crewdoctor.model.setting import Location
 from crewdoctor.model.span import Failure, FailureKind, Span
+from crewdoctor.remedies import written_call
 from crewdoctor.waits import WIRE, unfinished
 
 ALONE = "tool.isolated"
@@ -18,6 +22,8 @@ _TRANSPORT = ("tcp.", "tls.", "timeout.", "proxy.", "dns.")
 _BAD_GATEWAY = frozenset({502, 503, 504})
 """Statuses no argument of ours can provoke."""
 _SERVER_ERROR = 500
+_NO_NETWORK = WAITERS | {"sqlite3"}
+_OF_WAITS = {"process": "subprocess"}
 _PLACES = ("url", "uri", "host", "domain", "link", "site", "address", "endpoint", "server", "page")
 
 
@@ -73,7 +79,24 @@ def failure_of(evidence: Evidence, span: Span) -> Failure | None:
     status = requests[-1].attrs.get("status") if requests else None
     if isinstance(status, int) and status >= _SERVER_ERROR:
         return Failure(FailureKind.HTTP_SERVER_ERROR, f"answered {status}")
-    return None
+    return _hidden(evidence, span)
+
+
+def still_failing(evidence: Evidence, span: Span) -> tuple[Failure, int] | None:
+    """Of a call we ended while it tried again: why its attempts failed so far, and how many; None: one was answered."""
+    ended = [each for each in wires(evidence, span, "http.request") if each.end is not None and not unfinished(each)]
+    failure = _hidden(evidence, span) if unfinished(span) else None
+    return (failure, len(ended)) if failure is not None and len(ended) > 1 else None
+
+
+def _hidden(evidence: Evidence, span: Span) -> Failure | None:
+    """The transport's failure which a call kept to itself: nothing it asked for was answered.
+
+    Only of tools whose own source asks the network: a library's side trip that fails is no failure of the tool.
+    """
+    failure = _deepest(evidence, span)
+    asks = any(entry.client not in _NO_NETWORK and span.subject in entry.subjects for entry in evidence.inventory.scan)
+    return failure if asks and failure is not None and failure.kind.value.startswith(_TRANSPORT) else None
 
 
 def blocked_by_us(span: Span) -> bool:
@@ -119,6 +142,43 @@ def depends_on(evidence: Evidence, span: Span) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*named, *on_the_way, *(f"proxy:{host}" for host in hosts(evidence, span)))))
 
 
+def queued(evidence: Evidence, request: Span) -> float:
+    """Seconds a request waited before anything was sent or connected for it: in line for a connection of its client."""
+    begun = [each.start for each in wires(evidence, request) if each.parent == request.id]
+    if begun:
+        return max(0.0, min(begun) - request.start)
+    ran_out = request.failure is not None and request.failure.kind is FailureKind.TIMEOUT_POOL
+    return request.seconds() if ran_out else 0.0
+
+
+def on_the_wire(evidence: Evidence, span: Span) -> float | None:
+    """Seconds in which a call was really asking its services, queues of its own left out; None: no request was seen."""
+    asked = wires(evidence, span, "http.request")
+    spent = [each.seconds(evidence.end_of(each)) - queued(evidence, each) for each in asked]
+    return sum(spent) if spent else None
+
+
+def answered_as_alone(evidence: Evidence, calls: ToolCalls, ratio: float, floor: float) -> bool:
+    """Whether under load the services answered as fast as alone: the tool stood in a line of its own."""
+    alone = [spent for span in calls.alone if (spent := on_the_wire(evidence, span)) is not None]
+    loaded = [spent for span in calls.loaded if (spent := on_the_wire(evidence, span)) is not None]
+    return bool(alone and loaded) and median(loaded) < max(ratio * max(alone), max(alone) + floor)
+
+
+def waiting_call(evidence: Evidence, span: Span, waiting: str, location: Location | None) -> tuple[str, str]:
+    """The library that waits, as seen on the wire, else as written in the source; and the call, as written."""
+    entries = scan_of(evidence.recording, span.subject)
+    place = (location.file, location.line) if location else None
+    here = [entry for entry in entries if (entry.location.file, entry.location.line) == place]
+    if waiting in OWN_WAITS:
+        own = [entry for entry in here or entries if entry.client in OWN_WAITS[waiting]]
+        return (own[0].client, own[0].call) if own else (_OF_WAITS.get(waiting, waiting), "")
+    open_ones = [each for each in evidence.children(span, "http.request") if unfinished(each)]
+    client = next((str(each.attrs["client"]) for each in open_ones if each.attrs.get("client")), "")
+    call = here[0].call if here else written_call(location.source if location else "")
+    return client or next((entry.client for entry in here or entries), "socket" if waiting != "dns" else ""), call
+
+
 def _takes_a_place(tool: ToolEntry) -> bool:
     """Whether an argument may say whom to contact: then the host may be our invention as well."""
     names = tool.schema.get("properties", {}) if isinstance(tool.schema.get("properties"), dict) else {}
@@ -135,12 +195,14 @@ def _named(evidence: Evidence, tool: ToolEntry) -> set[str]:
 
 def _deepest(evidence: Evidence, span: Span) -> Failure | None:
     """The failure on the wire that made it fail: of the last request, where none of them succeeded."""
-    requests = [each for each in wires(evidence, span) if each.failure is not None]
+    beneath = wires(evidence, span)
+    failed = [each for each in beneath if each.failure is not None and not unfinished(each)]
+    requests = [each for each in beneath if each.name == "http.request"]
     answered = [
         each
-        for each in wires(evidence, span, "http.request")
+        for each in requests or [each for each in beneath if each.name == "net.exchange"]
         if each.failure is None and each.end is not None and int(each.attrs.get("status") or 0) < _SERVER_ERROR
     ]
-    if not requests or answered:
+    if not failed or answered:
         return span.failure
-    return max(requests, key=lambda each: (each.start, WIRE.index(each.name))).failure
+    return max(failed, key=lambda each: (each.start, WIRE.index(each.name))).failure

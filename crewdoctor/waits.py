@@ -40,6 +40,14 @@ NETWORK = frozenset(_IN_WORDS)
 """Ways of waiting for somebody on the network."""
 OWN_BOUND = frozenset({"cpu", "sleep"})
 """Ways of spending time that are nobody else's silence: it computes, or it sleeps because it was told to."""
+_WAITERS = frozenset({"lock", "queue"})
+"""Ways of waiting for another thread, which tells more where it is seen."""
+_DRIP, _LONG = 64.0, 10.0
+"""Ours: bytes a second below which nothing is being served; each of them starts a read timeout anew. Seconds of it."""
+_STILL = 5.0
+"""Ours: seconds without a byte within an answer that still count as one that arrives."""
+_SAME_LOOK = 0.25
+"""Seconds within which stacks belong to one look at everything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +56,8 @@ class Wait:
 
     seconds: float
     """Since the operation (not the wire) started."""
+    silent: float
+    """Since this very wait began: an operation may have done much before it."""
     waiting: str
     """`recv connect tls dns send lock process queue sleep cpu file unknown`"""
     peer: str
@@ -56,7 +66,7 @@ class Wait:
     received: int | None
     """Bytes of the answer so far; None: not known."""
     moving: bool
-    """Bytes still came in between the last two looks."""
+    """Bytes still came when it was last looked at."""
     location: Location | None
     ids: tuple[str, ...]
 
@@ -66,12 +76,19 @@ class Wait:
         return self.peer if self.waiting in NETWORK else ""
 
     @property
+    def drips(self) -> bool:
+        """Whether its answer arrives, but no faster than an accident."""
+        return self.moving and self.seconds >= _LONG and 0 < (self.received or 0) < self.seconds * _DRIP
+
+    @property
     def text(self) -> str:
         """`recv from internal-api.local:443`, `a lock`."""
         if self.waiting in _IN_WORDS:
             return _IN_WORDS[self.waiting].format(self.peer or "an unknown peer")
+        if self.waiting in {"lock", "queue"} and self.peer:
+            return self.peer
         words = {
-            "lock": "a lock",
+            "lock": f"a lock ({self.peer})" if self.peer else "a lock",
             "process": "a child process",
             "queue": "a queue",
             "sleep": "its own sleep",
@@ -91,22 +108,57 @@ def blocked(evidence: Evidence, span: Span) -> Wait:
     evidence.touched.update(WAIT_KEYS)
     beneath = evidence.children(span)
     wires = [each for each in beneath if each.name in WIRE and unfinished(each)]
-    inner = max(wires, key=lambda each: (WIRE.index(each.name), each.start), default=None)
-    looks = _looks(evidence, span, {span.id, *(each.id for each in beneath)})
+    inner = _innermost(wires)
+    looks = _telling(_looks(evidence, span, {span.id, *(each.id for each in beneath)}), inner, wires)
     last = looks[-1] if looks else None
     waiting = last.waiting if last else "unknown"
     if waiting in {"unknown", ""} and inner is not None:
         waiting = _DOING[inner.name]
+    end = evidence.end_of(span)
+    wire = inner if waiting in NETWORK else None
+    received = _received(inner, last)
+    age = min(span.seconds(end), max(0.0, end - wire.start)) if wire else span.seconds(end)
+    silent = min(age, last.seconds + max(0.0, end - last.at)) if last and (received or not wire) else age
     return Wait(
-        seconds=span.seconds(evidence.end_of(span)),
+        seconds=span.seconds(end),
+        silent=silent,
         waiting=waiting,
-        peer=_peer(inner, last),
-        timeout=_timeout(wires, last, waiting),
-        received=_received(inner, last),
-        moving=_moving(looks),
+        peer=_peer(inner, last, waiting),
+        timeout=_timeout([each for each in wires if _related(each, inner, wires)], last, waiting),
+        received=received,
+        moving=_moving(looks) or bool(wire and received and silent < min(_STILL, age / 2)),
         location=last.user_frame if last else None,
         ids=(span.id, *((inner.id,) if inner else ()), *((last.id,) if last else ())),
     )
+
+
+def _innermost(wires: list[Span]) -> Span | None:
+    """The wait that has lasted longest, of those with no other within: of several at once, the others may be young."""
+    parents = {each.parent for each in wires}
+    leaves = [each for each in wires if each.id not in parents]
+    return min(leaves, key=lambda each: (each.start, -WIRE.index(each.name)), default=None)
+
+
+def _related(wire: Span, inner: Span | None, wires: list[Span]) -> bool:
+    """Whether `wire` is `inner` or lies around it."""
+    by_id = {each.id: each for each in wires}
+    here = inner
+    while here is not None:
+        if here.id == wire.id:
+            return True
+        here = by_id.get(here.parent or "")
+    return False
+
+
+def _telling(looks: list[Stack], inner: Span | None, wires: list[Span]) -> list[Stack]:
+    """The looks that tell most: at that very wait on the wire, else at whoever does not wait for another thread."""
+    around = {each.id for each in wires if _related(each, inner, wires)}
+    at_wire = [stack for stack in looks if stack.span in around]
+    final = [stack for stack in looks if stack.at >= looks[-1].at - _SAME_LOOK]
+    if at_wire and any(stack in final for stack in at_wire):
+        return at_wire
+    working = {stack.thread for stack in final if stack.waiting not in _WAITERS}
+    return [stack for stack in looks if stack.thread in working] if working else looks
 
 
 def _looks(evidence: Evidence, span: Span, known: set[str]) -> list[Stack]:
@@ -119,8 +171,8 @@ def _looks(evidence: Evidence, span: Span, known: set[str]) -> list[Stack]:
     return sorted(mine, key=lambda stack: stack.at)
 
 
-def _peer(inner: Span | None, last: Stack | None) -> str:
-    if inner is not None:
+def _peer(inner: Span | None, last: Stack | None, waiting: str) -> str:
+    if inner is not None and waiting in NETWORK:
         if inner.attrs.get("host"):
             port = inner.attrs.get("port")
             return f"{inner.attrs['host']}:{port}" if port else str(inner.attrs["host"])
@@ -147,7 +199,9 @@ def _received(inner: Span | None, last: Stack | None) -> int | None:
 
 
 def _moving(looks: list[Stack]) -> bool:
-    if not looks[1:]:
+    """Whether bytes came between the last two looks at the same thing: a thread that waits for it counts none."""
+    same = [each for each in looks if (each.span, each.thread) == (looks[-1].span, looks[-1].thread)]
+    if not same[1:]:
         return False
-    before, after = (stack.attrs.get("bytes_received") for stack in looks[-2:])
+    before, after = (stack.attrs.get("bytes_received") for stack in same[-2:])
     return isinstance(before, int) and isinstance(after, int) and after > before

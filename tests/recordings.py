@@ -48,6 +48,7 @@ LAYERS = {
     "ladder": Layer.LLM,
     "tool.isolated": Layer.TOOL,
     "crew.kickoff": Layer.CREW,
+    "environment.telemetry": Layer.ENVIRONMENT,
 }
 
 
@@ -139,7 +140,7 @@ class Scene:
         self.end = max(self.end, end)
         return ident
 
-    def span(
+    def span(  # noqa: PLR0913 - a span has so many parts
         self,
         step: str,
         name: str,
@@ -150,6 +151,7 @@ class Scene:
         parent: str | None = None,
         failure: FailureKind | None = None,
         text: str = "",
+        exception: str = "",
         **attrs: Any,
     ) -> str:
         """A span; open where `end` is None. Returns its id."""
@@ -160,7 +162,7 @@ class Scene:
         opening = {"id": ident, "step": step, "name": name, "start": start, "layer": layer.value, "subject": subject}
         self.lines.append({"k": "open", **opening, "parent": parent, "attrs": attrs})
         if end is not None:
-            failed = encode(Failure(failure, text)) if failure else None
+            failed = encode(Failure(failure, text, exception)) if failure else None
             self.lines.append({"k": "close", "id": ident, "end": end, "failure": failed, "attrs": {}})
             self.end = max(self.end, end)
         return ident
@@ -185,6 +187,13 @@ class Scene:
         self.lines.append({"k": "stack", **record})
         return ident
 
+    def event(self, step: str, name: str, at: float, **attrs: Any) -> str:
+        """A moment."""
+        self.count += 1
+        ident = f"{self.numbers[step]}.{self.count}"
+        self.lines.append({"k": "event", "id": ident, "step": step, "name": name, "at": at, "attrs": attrs})
+        return ident
+
     def llm(  # noqa: PLR0913 - a call has so many parts
         self,
         step: str,
@@ -194,6 +203,7 @@ class Scene:
         parent: str | None = None,
         requests: int = 1,
         failure: FailureKind | None = None,
+        text: str = "",
         status: int | None = 200,
         read: float = 600.0,
         stream: bool = False,
@@ -208,6 +218,7 @@ class Scene:
             subject=LLM,
             parent=parent,
             failure=failure,
+            text=text,
             model="gpt-4o",
             stream=stream,
             **attrs,
@@ -265,6 +276,7 @@ class Scene:
         timeout: float | Bound = UNLIMITED,
         status: int | None = 200,
         source: str = "schema",
+        exception: str = "",
     ) -> str:
         """A tool call with its one request."""
         call = self.span(
@@ -276,6 +288,7 @@ class Scene:
             parent=parent,
             failure=failure,
             text=text,
+            exception=exception,
             tool="search",
             n=n,
             args_source=source,

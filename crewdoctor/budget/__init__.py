@@ -4,6 +4,7 @@ from crewdoctor.budget.arithmetic import FOREVER, backoff, call_ceiling, cost, o
 from crewdoctor.budget.ledger import Ending, Inversion, Ledger, LlmTerms, Nested
 from crewdoctor.budget.limits import (
     NETWORK_CLIENTS,
+    OWN_WAITS,
     WAITERS,
     InForce,
     own_limit,
@@ -17,6 +18,7 @@ from crewdoctor.budget.scopes import ledger_of
 __all__ = [
     "FOREVER",
     "NETWORK_CLIENTS",
+    "OWN_WAITS",
     "WAITERS",
     "Ending",
     "InForce",

@@ -50,9 +50,10 @@ class InForce:
 
 
 def wire_timeout(value: Any, kind: str = "read") -> Timeout:
-    """Read a timeout attribute of a span: the wire form itself, or `{connect, read, write, pool}` of them."""
+    """Read a timeout attribute of a span: the wire form itself, or `{connect, read, write, pool, total}` of them."""
     if isinstance(value, dict) and "timeout" not in value:
-        value = value.get(kind)
+        own, whole = wire_timeout(value.get(kind)), wire_timeout(value.get("total"))
+        return whole if isinstance(whole, Seconds) and not isinstance(own, Seconds) else own
     try:
         read = decode_timeout(value)
     except WireError:
@@ -85,7 +86,7 @@ def tool_limit(recording: Recording, subject: str) -> InForce:
 OWN_WAITS = {
     "process": frozenset({"subprocess"}),
     "queue": frozenset({"queue"}),
-    "lock": frozenset({"threading", "future", "queue"}),
+    "lock": frozenset({"threading", "future", "queue", "sqlite3"}),
 }
 """Ways of waiting that are no network's → clients whose calls wait so."""
 

@@ -40,9 +40,11 @@ def analyse(
     try:
         held = read_recording(recording)
     except OSError as error:
-        raise Refusal(f"{recording}: cannot be read: {error.strerror}; give a recording made by diagnose") from None
+        raise Refusal(
+            f"{recording}: cannot be read: {error.strerror}; give a recording.jsonl made by `crewdoctor diagnose`"
+        ) from None
     except RecordingError as error:
-        raise Refusal(str(error)) from None
+        raise Refusal(f"{error}; give a recording.jsonl made by `crewdoctor diagnose`") from None
     if fail_on is not None:
         made_with = replace(held.header.options, fail_on=asked.fail_on)
         held = replace(held, header=replace(held.header, options=made_with))

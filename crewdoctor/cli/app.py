@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -82,14 +82,20 @@ def run(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return SIGPIPE
     except _UsageTrouble as trouble:
-        show = getattr(trouble, "show", None)
-        return USAGE if show is None else (show(), USAGE)[1]
+        return _say(_usage(trouble), USAGE)
     except Exception as error:
         if os.environ.get("CREWDOCTOR_TRACEBACK"):
             raise
         sentence = f"crewdoctor itself failed ({type(error).__name__}: {error}); CREWDOCTOR_TRACEBACK=1 shows where"
         return _say(sentence, DEFECT)
     return code if isinstance(code, int) else 0
+
+
+def _usage(trouble: Any) -> str:
+    """What click says on four lines, in one sentence."""
+    told = " ".join(str(trouble.format_message()).split()).rstrip(".")
+    where = getattr(getattr(trouble, "ctx", None), "command_path", "") or "crewdoctor"
+    return f"{told[:1].lower()}{told[1:]}; see `{where} --help`" if told else f"no command given; see `{where} --help`"
 
 
 def _say(sentence: str, code: int) -> int:

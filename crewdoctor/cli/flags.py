@@ -11,6 +11,7 @@ from crewdoctor.cli.completing import one_of, rule
 from crewdoctor.report import formats
 
 *_MOST, _LAST = formats.formats()
+_NAMED = ", ".join(f"FILE.{suffix}" for each in formats.formats().values() for suffix in each.suffixes)
 _FORMATS = f"{', '.join(_MOST)} or {_LAST}"
 
 Formats = Annotated[
@@ -23,7 +24,7 @@ Formats = Annotated[
 ]
 Outputs = Annotated[
     Optional[list[Path]],  # noqa: UP045 - as above
-    typer.Option("--output", "-o", help="Write a format to FILE instead of stdout; repeatable. FILE.json is json."),
+    typer.Option("--output", "-o", help=f"Write a format to FILE instead of stdout; repeatable. {_NAMED} say which."),
 ]
 FailOn = Annotated[
     Optional[str],  # noqa: UP045 - as above

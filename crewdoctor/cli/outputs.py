@@ -55,9 +55,23 @@ def outlets(formats: Sequence[str] | None, files: Sequence[Path] | None) -> tupl
     if len(asked) > 1:
         raise Refusal(f"formats {' and '.join(asked)} would both go to stdout; give -o FILE for one of them")
     for outlet in paired:
-        if outlet.file is not None and not outlet.file.absolute().parent.is_dir():
-            raise Refusal(f"--output {outlet.file}: there is no folder {outlet.file.absolute().parent}")
+        if outlet.file is not None:
+            _must_be_writable(outlet.file)
     return (*(Outlet(each, None) for each in asked), *paired)
+
+
+def _must_be_writable(file: Path) -> None:
+    """Found out before the diagnosis is made, not after. Raises Refusal."""
+    folder = file.absolute().parent
+    if not folder.is_dir():
+        raise Refusal(f"--output {file}: there is no folder {folder}; create it, or give another file")
+    new = not file.exists()
+    try:
+        file.open("ab").close()
+    except OSError as error:
+        raise Refusal(f"--output {file}: cannot be written: {error.strerror}; give another file") from None
+    if new:
+        file.unlink(missing_ok=True)
 
 
 def color_of(color: str) -> str:
@@ -77,7 +91,8 @@ def write(report: Report, chosen: Sequence[Outlet], *, color: str, verbosity: in
             try:
                 outlet.file.write_text(_rendered(report, outlet.format, None, color, verbosity), encoding="utf-8")
             except OSError as error:
-                raise Refusal(f"--output {outlet.file}: cannot be written: {error.strerror}") from None
+                way_out = "`crewdoctor analyse` makes the report again from the recording"
+                raise Refusal(f"--output {outlet.file}: cannot be written: {error.strerror}; {way_out}") from None
         for variable, format_name in known.formats()[outlet.format].appended:
             _append(os.environ.get(variable, ""), variable, _rendered(report, format_name, None, color, verbosity))
 

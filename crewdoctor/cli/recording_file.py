@@ -16,7 +16,7 @@ def recording_file(asked: Path | None) -> Path:
     """The asked file, else a new one under .crewdoctor/ here, else in the temporary folder. Raises Refusal."""
     if asked is not None:
         if not asked.absolute().parent.is_dir():
-            raise Refusal(f"--recording {asked}: there is no folder {asked.absolute().parent}")
+            raise Refusal(f"--recording {asked}: there is no folder {asked.absolute().parent}; create it")
         if asked.is_dir() or not os.access(asked if asked.exists() else asked.absolute().parent, os.W_OK):
             raise Refusal(f"--recording {asked}: cannot be written; give a file in a folder you may write to")
         return asked

@@ -12,9 +12,9 @@ from typing import Any
 from crewdoctor.cli import outputs
 from crewdoctor.cli.progress import Screen
 from crewdoctor.cli.recording_file import recording_file
-from crewdoctor.config import Configured, configure
+from crewdoctor.config import Configured, configure, table
 from crewdoctor.model.options import Options
-from crewdoctor.model.refusal import Refusal
+from crewdoctor.model.refusal import USAGE, Refusal
 from crewdoctor.wire.redact import learn_environment
 
 
@@ -28,14 +28,14 @@ class Telling:
     verbosity: int = 0
 
 
-def inputs(text: str | None, file: Path | None) -> str | None:
-    """The crew's inputs as JSON text. Raises Refusal when both are given or the file cannot be read."""
+def inputs(text: str | None, file: Path | None) -> str | dict[str, Any] | None:
+    """The crew's inputs. Raises Refusal when both are given or the file cannot be read."""
     if file is None:
         return text
     if text is not None:
         raise Refusal("--inputs and --inputs-file: give one of them")
     try:
-        return file.read_text(encoding="utf-8")
+        return table(file.read_text(encoding="utf-8"), f"--inputs-file {file}")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise Refusal(f"--inputs-file {file}: cannot be read: {reason}") from None
@@ -72,15 +72,21 @@ def options(asked: Asked, given: Mapping[str, Any], verbosity: int) -> Configure
 def diagnose(asked: Asked, given: Mapping[str, Any], recording: Path | None, told: Telling) -> int:
     """Diagnose what the command asks for, tell, and return the exit code. Raises Refusal."""
     from crewdoctor import pipeline
+    from crewdoctor.target import MINIMAL
 
     learn_environment(os.environ)
     chosen = outputs.outlets(told.formats, told.files)
     outputs.color_of(told.color)
     configured = options(asked, given, told.verbosity)
     merged = configured.options
-    pipeline.project_of(merged)
+    minimal = pipeline.project_of(merged).target == str(MINIMAL)
     file = recording_file(recording)
-    screen = Screen(sys.stderr, quiet=told.verbosity < 0, color=outputs.colored(sys.stderr, told.color))
+    screen = Screen(
+        sys.stderr,
+        quiet=told.verbosity < 0,
+        color=outputs.colored(sys.stderr, told.color),
+        deadline=merged.deadline,
+    )
     for warning in configured.warnings:
         screen.say(warning)
     if told.verbosity > 1:
@@ -89,8 +95,12 @@ def diagnose(asked: Asked, given: Mapping[str, Any], recording: Path | None, tol
     if merged.dry_run:
         return _dry_run(merged, file, chosen, told)
     screen.say(f"recording: {file}")
+    if minimal:
+        screen.say("no crew here: a minimal one, on the model the environment names")
     with screen:
         report = pipeline.diagnose(merged, recording_path=file, progress=screen.show, announce=screen.announce)
+        if report.exit_code == USAGE and report.crew:  # it loaded, so no line of progress has said what is missing
+            screen.say(f"{report.verdict}; give them with --inputs or --inputs-file")
     outputs.write(report, chosen, color=told.color, verbosity=told.verbosity)
     return report.exit_code
 

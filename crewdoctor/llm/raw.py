@@ -39,6 +39,10 @@ _OURS = frozenset(
 """Parameters a probe sets itself, that would change what is asked, or that crewai keeps from the SDK."""
 
 
+class NoCompletionError(Exception):
+    """The server answered with success, and with something that is no completion: a login page, an empty body."""
+
+
 @dataclass(slots=True)
 class Answer:
     """What one call was seen to do. Seconds from its start."""
@@ -90,6 +94,17 @@ class RawModel:
         if held is None:
             return UNLIMITED
         return Seconds(float(held)) if isinstance(held, (int, float)) else UNKNOWN
+
+    def patient(self, seconds: float) -> Any:
+        """As an SDK timeout: `seconds` for every wait for an answer, the user's own for a connection.
+
+        An address that swallows packets is passed over when the user's client would pass it over.
+        """
+        import openai
+
+        held = self.arguments.get("timeout", openai.DEFAULT_TIMEOUT)
+        connect = getattr(held, "connect", held)
+        return openai.Timeout(seconds, connect=connect if isinstance(connect, (int, float)) else seconds)
 
     @property
     def max_retries(self) -> int:
@@ -174,20 +189,43 @@ class RawModel:
             raise
         answer.status = raw.status_code
         answer.headers = _telling(raw.headers)
-        parsed = raw.parse()
+        parsed = self._parsed(raw, stream=stream)
         if stream:
-            _listen(parsed, answer, began, until, _piece_of_response if self.responses else _piece_of_chat)
+            piece = _piece_of_response if self.responses else _piece_of_chat
+            if not _listen(parsed, answer, began, until, piece):
+                kind = raw.headers.get("content-type", "no content type")
+                raise NoCompletionError(f"{raw.status_code} with {kind}, and no event of a stream in it")
         else:
             usage = getattr(parsed, "usage", None)
             answer.tokens = getattr(usage, "completion_tokens", None) or getattr(usage, "output_tokens", None) or 0
         answer.total = time.monotonic() - began
 
+    def _parsed(self, raw: Any, *, stream: bool) -> Any:
+        """Return what the SDK makes of the answer. It hands on a page as text, and an error object without choices."""
+        kind = str(raw.headers.get("content-type", "") or "no content type").partition(";")[0]
+        said = f"{raw.status_code} with {kind}"
+        if stream:
+            if kind == "text/html":
+                raw.http_response.read()  # a page is short; unread, the request would never be seen to end
+                raise NoCompletionError(said)
+            return raw.parse()
+        try:
+            parsed = raw.parse()
+        except ValueError as error:
+            raise NoCompletionError(f"{said}: {' '.join(str(error).split())}") from error
+        if not getattr(parsed, "output" if self.responses else "choices", None):
+            told = getattr(parsed, "error", None)
+            raise NoCompletionError(f"{said}{f': {told}' if told else ''}")
+        return parsed
+
 
 def _listen(
     chunks: Iterable[Any], answer: Answer, began: float, until: float, piece: Callable[[Any], str | None]
-) -> None:
-    last = began
+) -> int:
+    """Note when pieces come; the number of events, with or without a piece."""
+    last, events = began, 0
     for chunk in chunks:
+        events += 1
         if not piece(chunk):
             continue
         now = time.monotonic()
@@ -200,6 +238,7 @@ def _listen(
         if now > until:
             answer.cut = True
             break
+    return events
 
 
 def _piece_of_chat(chunk: Any) -> str | None:

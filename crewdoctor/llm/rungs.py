@@ -26,7 +26,10 @@ class Rungs:
     def __init__(self, crew: LoadedCrew, subject: str, *, direct: bool) -> None:
         self.live = crew.llm(subject)
         self.raw = RawModel(crew, subject, direct=direct)
-        self.sdk = self.raw.client(timeout=_OURS, max_retries=0)
+        patient = self.raw.patient(_OURS)
+        self.connect_within: float = patient.connect or _OURS
+        """As the user's client does; a connection nobody answers is no latency of the model."""
+        self.sdk = self.raw.client(timeout=patient, max_retries=0)
         self.address = urlsplit(str(self.sdk._client.base_url))  # noqa: SLF001 - the resource hides its client's address
         self.host = self.address.hostname or ""
         self.port = self.address.port or (443 if self.address.scheme == "https" else 80)
@@ -58,7 +61,7 @@ class Rungs:
         return "its host is behind a proxy" if proxied else ""
 
     def _connect(self) -> None:
-        with socket.create_connection((self.host, self.port), timeout=_OURS) as plain:
+        with socket.create_connection((self.host, self.port), timeout=self.connect_within) as plain:
             if self.address.scheme == "https":
                 self._trust().wrap_socket(plain, server_hostname=self.host).close()
 
@@ -72,9 +75,9 @@ class Rungs:
     def _request(self) -> None:
         arguments = self.raw.arguments
         connection: http.client.HTTPConnection = (
-            http.client.HTTPSConnection(self.host, self.port, timeout=_OURS, context=self._trust())
+            http.client.HTTPSConnection(self.host, self.port, timeout=self.connect_within, context=self._trust())
             if self.address.scheme == "https"
-            else http.client.HTTPConnection(self.host, self.port, timeout=_OURS)
+            else http.client.HTTPConnection(self.host, self.port, timeout=self.connect_within)
         )
         path = self.address.path.rstrip("/") + ("/responses" if self.raw.responses else "/chat/completions")
         body = {"model": self.raw.model, "input" if self.raw.responses else "messages": _SAID}
@@ -84,6 +87,8 @@ class Rungs:
             "Authorization": f"Bearer {arguments.get('api_key')}",
         }
         try:
+            connection.connect()
+            connection.sock.settimeout(_OURS)
             connection.request("POST", path, json.dumps(body), headers)
             response = connection.getresponse()
             response.read()

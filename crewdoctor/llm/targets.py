@@ -29,8 +29,13 @@ def distinct(inventory: Inventory, options: Options) -> Iterator[tuple[LlmEntry,
 
 def spare(inventory: Inventory, options: Options) -> int:
     """Return the calls of `--max-llm-calls` the full crew is not likely to need, half as many again kept for it."""
-    likely = len(inventory.tasks) * CALLS_PER_TASK + len(inventory.tools)
-    return max(0, options.max_llm_calls - likely - likely // 2)
+    needed = likely(inventory)
+    return max(0, options.max_llm_calls - needed - needed // 2)
+
+
+def likely(inventory: Inventory) -> int:
+    """Return how many calls a run of the crew is likely to make."""
+    return len(inventory.tasks) * CALLS_PER_TASK + len(inventory.tools)
 
 
 def samples(inventory: Inventory, options: Options) -> int:

@@ -106,6 +106,8 @@ class ScanEntry:
     subjects: tuple[str, ...] = ()
     """The tools whose code reaches this line."""
     url: str = ""
+    program: str = ""
+    """Of a child process: its program, where that talks to the network and is told no limit of its own."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,8 @@ class Passage:
     seconds: float
     direct: float | None
     """Seconds a direct connection took, None where it does not come about."""
+    around: float | None
+    """Seconds the same exchange took the direct way: the answer to HEAD, for a tunnel the connection."""
     words: str
     """`answered 502 after 0.004 s`."""
     evidence: tuple[str, ...]
@@ -84,6 +86,7 @@ def _passage(
         refused=refused,
         seconds=seconds,
         direct=direct.get("connected"),
+        around=direct.get("connected" if tunnelled else "seconds"),
         words=_words(exchange, seconds, refused, status, connected=connected),
         evidence=tuple(dict.fromkeys([exchange.id, *(span.id for span in traffic)])),
         lost=cost(traffic, evidence) or seconds,

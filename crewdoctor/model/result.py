@@ -42,3 +42,13 @@ class StepResult:
     def seconds(self) -> float:
         """Wall time of the step."""
         return self.end - self.start
+
+    @property
+    def llm_calls(self) -> int:
+        """Calls of a paid model it made: those its probe counted (fact `calls`), else at most those planned."""
+        if self.status is Status.SKIPPED:
+            return 0
+        counted = self.facts.get("calls")
+        if self.status is Status.OK and isinstance(counted, int):
+            return min(counted, self.step.llm_calls)
+        return self.step.llm_calls

@@ -26,6 +26,10 @@ class Bound(Enum):
 UNLIMITED = Bound.UNLIMITED
 UNKNOWN = Bound.UNKNOWN
 Timeout = Seconds | Bound
+DROPPED = "dropped."
+"""Before the name of a setting somebody wrote and the built object does not hold: `dropped.timeout`."""
+REFUSED = "refused."
+"""Before the name of a setting somebody wrote and the SDK's call does not take: `refused.request_timeout`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,8 @@ class FailureKind(str, Enum):
     TIMEOUT_WRITE = "timeout.write"
     TIMEOUT_POOL = "timeout.pool"
     TIMEOUT_TOTAL = "timeout.total"
+    TIMEOUT_LOCK = "timeout.lock"
+    """A database gave up on a lock that somebody else held."""
     HTTP_RATE_LIMITED = "http.rate_limited"
     HTTP_UNAUTHORIZED = "http.unauthorized"
     HTTP_NOT_FOUND = "http.not_found"

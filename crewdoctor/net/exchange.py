@@ -49,14 +49,19 @@ def hop(proxy: str) -> Hop:
     return Hop(parts.scheme, parts.hostname, port, authorization)
 
 
-def status_of(connection: socket.socket, method: str, target: str, host: str, authorization: str = "") -> int:
-    """Send `method target` and return the status. Raises OSError, TimeoutError, ConnectionError (closed, not HTTP)."""
+def status_of(
+    connection: socket.socket, method: str, target: str, host: str, authorization: str = "", *, whole: bool = False
+) -> int:
+    """Send `method target` and return the status. Raises OSError, TimeoutError, ConnectionError (closed, not HTTP).
+
+    `whole`: read to the end of the head, so that what comes next on the connection is the tunnel's.
+    """
     lines = [f"{method} {target} HTTP/1.1", f"Host: {host}", "User-Agent: crewdoctor", "Connection: close"]
     if authorization:
         lines.append(f"Proxy-Authorization: {authorization}")
     connection.sendall("\r\n".join([*lines, "", ""]).encode("ascii", "replace"))
     received = b""
-    while b"\r\n" not in received and len(received) < LARGEST_HEAD:
+    while (b"\r\n\r\n" if whole else b"\r\n") not in received and len(received) < LARGEST_HEAD:
         piece = connection.recv(4096)
         if not piece:
             raise ConnectionError("closed the connection without an answer")

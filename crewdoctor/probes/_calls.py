@@ -67,6 +67,8 @@ class Caller:
                 call.error = self._bench.error_in(output)
                 if len(self._bench.blocked()) > stopped:
                     span.note(blocked=True)
+                if call.error:
+                    span.note(error_kind=self._bench.classify(RuntimeError(call.error)).kind.value)
                 span.note(
                     output_chars=len(output) if isinstance(output, str) else len(str(output)), error_text=call.error
                 )

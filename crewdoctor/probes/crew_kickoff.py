@@ -16,12 +16,11 @@ from crewdoctor.model.options import Options
 from crewdoctor.model.plan import Skip, Step
 from crewdoctor.model.probe import Bench, Probe
 from crewdoctor.model.result import StepResult
+from crewdoctor.probes import _cooling as cooling
 from crewdoctor.probes._cap import capped
 from crewdoctor.probes._follow import follow
 
-PROBE = Probe(
-    id="crew.kickoff", layer=Layer.CREW, question="the whole crew runs to its end", stage=2, spends_tokens=True
-)
+PROBE = Probe("crew.kickoff", Layer.CREW, "the whole crew runs to its end", stage=2, spends_tokens=True)
 
 WATCHED = 3600.0
 """Seconds at most while a person watches it move."""
@@ -44,7 +43,7 @@ def plan(inventory: Inventory, options: Options, results: Sequence[StepResult]) 
         return
     embedded = options.llm == "embedded"
     likely = len(inventory.tasks) * CALLS_PER_TASK + len(inventory.tools)
-    left = options.max_llm_calls - sum(result.step.llm_calls for result in results)
+    left = options.max_llm_calls - sum(result.llm_calls for result in results)
     if not embedded and left <= 0:
         reason = f"no call of a paid model is left (--max-llm-calls {options.max_llm_calls}); about {likely} are needed"
         yield Skip(PROBE.id, PROBE.layer, subject, reason)
@@ -52,19 +51,21 @@ def plan(inventory: Inventory, options: Options, results: Sequence[StepResult]) 
     prompt = max((task.prompt_chars for task in inventory.tasks), default=0) + max(
         (agent.prompt_chars for agent in inventory.agents), default=0
     )
+    announce = f"run the whole crew as it is, with at most {left} calls of its model (about {likely} expected)"
     if embedded:
         announce = "run the whole crew on the simulated model; tools that would write are stopped"
-    else:
-        announce = f"run the whole crew as it is, with at most {left} calls of its model (about {likely} expected)"
+    if pause := 0.0 if embedded else cooling.seconds(results):
+        announce += f", {pause:.0f} s after crewdoctor met the provider's rate limit"
     yield Step(
-        id=f"{PROBE.id}@{subject}",
-        probe=PROBE.id,
-        layer=PROBE.layer,
-        subject=subject,
-        worker="loaded",
-        deadline=WATCHED if options.interactive else options.deadline,
+        f"{PROBE.id}@{subject}",
+        PROBE.id,
+        PROBE.layer,
+        subject,
+        "loaded",
+        WATCHED if options.interactive else options.deadline,
         args={
             "most_llm_calls": None if embedded else left,
+            "pause": pause,
             "tools": [tool.subject for tool in inventory.tools],
             "may_write": [tool.subject for tool in inventory.tools if tool.name in options.allow_tools],
             "agents": [agent.subject for agent in inventory.agents],
@@ -77,7 +78,7 @@ def plan(inventory: Inventory, options: Options, results: Sequence[StepResult]) 
 
 
 def run(step: Step, bench: Bench) -> None:
-    """Facts: `result error seconds agents tools blocked left_out llm_calls llm_calls_capped`."""
+    """Facts: `result error seconds agents tools blocked left_out llm_calls llm_calls_capped paused`."""
     loaded = bench.loaded()
     url = step.args.get("embedded_base_url")
     left_out = _unattended(loaded.crew)
@@ -85,6 +86,7 @@ def run(step: Step, bench: Bench) -> None:
         bench.fact("replaced", loaded.use_embedded(str(url)))
         left_out += _without_consequences(loaded.crew)
     bench.fact("left_out", left_out)
+    cooling.wait(bench, float(step.args.get("pause", 0.0)))
     began = time.monotonic()
     with (
         bench.guard_writes(allowed=not url, tools=step.args["may_write"]),

@@ -12,6 +12,7 @@ from typing import Any
 
 from crewdoctor.llm import targets
 from crewdoctor.llm.rungs import Rungs
+from crewdoctor.llm.samples import retry_after
 from crewdoctor.llm.waiting import within
 from crewdoctor.model.inventory import Inventory, LlmEntry
 from crewdoctor.model.layer import Layer
@@ -106,7 +107,10 @@ class _Climb:
             if ended is None:
                 span.fail(Failure(FailureKind.DEADLINE, f"{name} did not end within {seconds:.1f} s"))
             elif ended.error is not None:
-                span.fail(self.bench.classify(ended.error))
+                failure = self.bench.classify(ended.error)
+                span.fail(failure)
+                if failure.kind is FailureKind.HTTP_RATE_LIMITED:
+                    self.bench.fact("limited", retry_after(ended.error))
         if ended is None or ended.error is not None:
             self.bench.fact("ended", f"{name} {'was still going' if ended is None else 'failed'}")
             return False

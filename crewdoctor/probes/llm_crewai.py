@@ -13,7 +13,7 @@ from typing import Any
 
 from crewdoctor.llm import prompt, targets
 from crewdoctor.llm.raw import RawModel
-from crewdoctor.llm.samples import SHORT_ANSWER
+from crewdoctor.llm.samples import SHORT_ANSWER, retry_after
 from crewdoctor.llm.waiting import within
 from crewdoctor.model.inventory import Inventory
 from crewdoctor.model.layer import Layer
@@ -107,7 +107,10 @@ def _calls(step: Step, bench: Bench, live: Any, said: list[dict[str, str]]) -> N
             if ended is None:
                 span.fail(Failure(FailureKind.DEADLINE, f"no answer within {seconds:.1f} s"))
             elif ended.error is not None:
-                span.fail(bench.classify(ended.error))
+                failure = bench.classify(ended.error)
+                span.fail(failure)
+                if failure.kind is FailureKind.HTTP_RATE_LIMITED:
+                    bench.fact("limited", retry_after(ended.error))
             imported = len(sys.modules) - before
             span.note(imported=imported)
         bench.fact("answered", ended is not None and ended.error is None)

@@ -42,7 +42,13 @@ def plan(inventory: Inventory, options: Options, _results: Sequence[StepResult])
             subject=llm.subject,
             worker="loaded",
             deadline=DEADLINE,
-            args={"calls": calls, "chars": chars, "agents": prompt.speakers(inventory, llm), "once": once},
+            args={
+                "calls": calls,
+                "chars": chars,
+                "agents": prompt.speakers(inventory, llm),
+                "once": once,
+                "reserve": 0 if embedded else targets.likely(inventory),
+            },
             lane=llm.endpoint,
             llm_calls=0 if embedded else calls + 1,
             tokens=0 if embedded else (calls + 1) * (chars // prompt.CHARS_PER_TOKEN + SHORT_ANSWER) + LONG_ANSWER,
@@ -51,7 +57,12 @@ def plan(inventory: Inventory, options: Options, _results: Sequence[StepResult])
 
 
 def run(step: Step, bench: Bench) -> None:
-    """Facts: `cold warm first_token total gaps_max status answered hung calls attempts timeout max_retries`."""
+    """Call it and note what it did.
+
+    Facts: `cold warm first_token total gaps_max status answered hung calls attempts timeout max_retries`; `cut_off`
+    where the user's own timeout ended the call made with it, or every answer took longer; `limited` (Retry-After in
+    seconds, 0: not stated) where the provider turned a call away; `rationed` where it leaves fewer than the crew needs.
+    """
     crew = bench.loaded()
     url = step.args.get("embedded_base_url")
     if url:
@@ -60,5 +71,6 @@ def run(step: Step, bench: Bench) -> None:
     agents = [crew.agent(str(each)) for each in step.args["agents"]]
     tasks = getattr(crew.crew, "tasks", None) or ()
     said = prompt.messages(agents[0] if agents else None, tasks, crew.inputs, int(step.args["chars"]))
-    sampling = Sampling(step.subject, bench, model, said, simulated=bool(url))
+    reserve = int(step.args.get("reserve", 0))
+    sampling = Sampling(step.subject, bench, model, said, simulated=bool(url), reserve=reserve)
     sampling.once() if step.args.get("once") else sampling.run(int(step.args["calls"]))

@@ -1,10 +1,9 @@
-"""A TCP connection to every address of an endpoint, then TLS with the trust stores its clients use."""
+"""A TCP connection to every address of an endpoint."""
 
 from __future__ import annotations
 
 import contextlib
 import socket
-import ssl
 import time
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -17,11 +16,10 @@ from crewdoctor.model.plan import Skip, Step
 from crewdoctor.model.probe import Bench, CannotProbe, Probe
 from crewdoctor.model.reach import clients_of, not_needed
 from crewdoctor.model.result import StepResult
-from crewdoctor.net.clients import proxy_choice, trust_store
-from crewdoctor.net.clients.answers import TrustStore
+from crewdoctor.net.clients import proxy_choice
 from crewdoctor.net.parallel import side_by_side
 
-PROBE = Probe(id="net.tcp", layer=Layer.NETWORK, question="it accepts connections, and its certificate is trusted")
+PROBE = Probe(id="net.tcp", layer=Layer.NETWORK, question="it accepts connections")
 
 DEADLINE = 20.0
 BYSTANDER_DEADLINE = 8.0
@@ -29,7 +27,6 @@ BYSTANDER_DEADLINE = 8.0
 CONNECT_TIMEOUT = 4.0
 FAST = 0.25
 SAMPLES = 3
-SECURE = {"https", "wss"}
 
 
 def plan(inventory: Inventory, options: Options, _results: Sequence[StepResult]) -> Iterator[Step | Skip]:
@@ -67,12 +64,6 @@ def run(step: Step, bench: Bench) -> None:
         [partial(_knock, step.subject, each, host, via_proxy, bench) for each in found],
         within=min(bench.remaining() - 1.0, CONNECT_TIMEOUT + 1.0),
     )
-    if scheme in SECURE:
-        stores = {store.label: store for store in map(trust_store, clients or ["urllib"])}
-        side_by_side(
-            [partial(_shake_hands, step.subject, found, host, port, store, bench) for store in stores.values()],
-            within=bench.remaining() - 0.5,
-        )
 
 
 Address = tuple[int, tuple[Any, ...]]
@@ -114,25 +105,6 @@ def _knock(subject: str, where: Address, host: str, via_proxy: bool, bench: Benc
             return
 
 
-def _shake_hands(subject: str, found: Sequence[Address], host: str, port: int, store: TrustStore, bench: Bench) -> None:
-    for where in found:
-        with contextlib.suppress(OSError), _connected(where) as connection:
-            with bench.span(
-                "tls.handshake",
-                subject=subject,
-                layer=Layer.NETWORK,
-                host=host,
-                port=port,
-                trust=store.label,
-                sample=0,
-                timeout={"timeout": CONNECT_TIMEOUT},
-            ) as span:
-                secured = store.context().wrap_socket(connection, server_hostname=host)
-                span.note(version=secured.version(), issuer=_issuer(secured))
-            secured.close()
-            return
-
-
 def _connected(where: Address) -> socket.socket:
     family, address = where
     connection = socket.socket(family, socket.SOCK_STREAM)
@@ -143,8 +115,3 @@ def _connected(where: Address) -> socket.socket:
         connection.close()
         raise
     return connection
-
-
-def _issuer(secured: ssl.SSLSocket) -> str:
-    names = dict(pair for group in (secured.getpeercert() or {}).get("issuer", ()) for pair in group)  # type: ignore[misc]
-    return str(names.get("organizationName") or names.get("commonName") or "")

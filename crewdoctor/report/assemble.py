@@ -13,8 +13,8 @@ from crewdoctor.model.recording import Recording
 from crewdoctor.model.report import Report, Rung, Scope
 from crewdoctor.model.result import Status
 from crewdoctor.model.rule import RuleOutcome, RuleStatus
-from crewdoctor.report.exit_code import examined, exit_code, flat, missing_inputs
-from crewdoctor.report.questions import questions
+from crewdoctor.report.exit_code import examined, exit_code, flat, missing_inputs, unanswered
+from crewdoctor.report.questions import questions, stopped
 from crewdoctor.timeline.model_calls import model_calls
 from crewdoctor.wire.codec import WireError, decode
 
@@ -91,7 +91,7 @@ def _verdict(recording: Recording, findings: Sequence[Finding], ignored: int) ->
     if missing:
         return f"the crew asks for inputs nobody gave: {', '.join(missing)}"
     if recording.inventory is None:
-        return "the target could not be diagnosed: it did not load"
+        return f"the target could not be diagnosed: {_not_loaded(recording)}"
     if recording.header.options.dry_run:
         return "planned only: nothing of the crew was run"
     if not examined(recording):
@@ -106,11 +106,22 @@ def _verdict(recording: Recording, findings: Sequence[Finding], ignored: int) ->
     return f"{told}; {cause} {first.code} {first.slug} on {first.subject}"
 
 
+def _not_loaded(recording: Recording) -> str:
+    """A run that was ended before the target had loaded says nothing about the target."""
+    if not recording.interrupted or any(result.facts.get("load_failure") for result in recording.results):
+        return "it did not load"
+    if recording.interrupted == "truncated":
+        return "the recording ends before it had loaded"
+    return f"{recording.interrupted} came before it had loaded"
+
+
 def _calm(recording: Recording, ignored: int) -> str:
     """No mismatch; and what keeps that from meaning that all is fine."""
     if recording.interrupted:
         return "no mismatch found in what was examined before it was cut short"
     cut = sum(result.status in {Status.KILLED, Status.CRASHED, Status.FAILED} for result in recording.results)
+    if failed := unanswered(recording):
+        return f"the one call of a model failed, and no rule says why: {failed}"
     answered = [call for call in model_calls(recording) if not call.failure and call.phases]
     if recording.header.options.scope == "llm" and answered:
         told = [f"{phase.name} after {wording.seconds(phase.at)}" for phase in answered[0].phases[-2:]]
@@ -120,6 +131,9 @@ def _calm(recording: Recording, ignored: int) -> str:
     ]
     if cut:
         parts.append(f"{_count(cut, 'question')} stayed open")
+    guarded = sum(bool(stopped(result)) for result in recording.results)
+    if guarded and recording.simulated:  # the crew's own model chose arguments that were let through
+        parts.append(f"{_count(guarded, 'tool')} not examined, lest it write")
     if recording.simulated and recording.header.options.scope != "preflight":
         parts.append("the model was SIMULATED, so the provider itself was not examined")
     return "; ".join(parts)
@@ -154,6 +168,11 @@ def _unexamined(recording: Recording, outcomes: Sequence[RuleOutcome]) -> tuple[
         Unexamined(f"{result.step.probe} on {result.step.subject}", result.reason)
         for result in recording.results
         if result.status in {Status.FAILED, Status.SKIPPED}
+    ]
+    found += [
+        Unexamined(f"{result.step.probe} on {result.step.subject}", reason)
+        for result in recording.results
+        if (reason := stopped(result))
     ]
     for plan in recording.plans:
         found += [Unexamined(f"{skip.probe} on {skip.subject}", skip.reason) for skip in plan.skips]

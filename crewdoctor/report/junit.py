@@ -117,6 +117,8 @@ def _ruled(outcome: RuleOutcome, report: Report) -> _Case:
         case.outcome, case.kind = "error", "defect"
     elif outcome.status in {RuleStatus.NOT_APPLICABLE, RuleStatus.IGNORED}:
         case.outcome = "skipped"
+    if outcome.status is RuleStatus.IGNORED and outcome.ignored:
+        case.message = "; ".join(excused(outcome, str(report.environment.get("project_root", ""))))
     found = [each for each in flat(report.findings) if each.code == outcome.code and _fails(each, report)]
     if found:
         more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""

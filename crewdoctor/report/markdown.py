@@ -58,14 +58,22 @@ def render(report: Report) -> str:
 
 
 def _head(report: Report) -> Iterator[str]:
-    mark = _MARKS[report.findings[0].severity] if report.findings else _GOOD if report.exit_code == HEALTHY else _WARN
-    yield f"## {mark} crewdoctor: {_inline(report.verdict)}"
+    yield f"## {_verdict_mark(report)} crewdoctor: {_inline(report.verdict)}"
     yield ""
     if report.simulated:
         models = (each for each in report.environment.get("models") or () if each.get("simulated"))
         names = ", ".join(_code(name) for name in dict.fromkeys(str(each["model"]) for each in models))
         yield f"> **SIMULATED model**: the embedded endpoint answered in place of {names or 'the model'}."
         yield ""
+
+
+def _verdict_mark(report: Report) -> str:
+    """Green only where nothing was found, ignored or left open."""
+    if report.findings:
+        return _MARKS[report.findings[0].severity]
+    still_open = any(each.status not in {"ok", "skipped"} for each in report.questions)
+    ignored = any(each.ignored for each in report.rules)
+    return _WARN if still_open or ignored or report.exit_code != HEALTHY else _GOOD
 
 
 def _findings(report: Report) -> Iterator[str]:

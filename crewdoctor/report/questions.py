@@ -64,6 +64,8 @@ def _of_result(
         status, answer = _UNANSWERED[result.status], result.reason or _words(result)
     elif result.status is Status.KILLED:
         status, answer = "killed", result.reason
+    elif held := stopped(result):
+        status, answer = "skipped", held
     elif failed and len(failed) == len(top):
         failure = failed[0].failure
         status, answer = "failed", failure.kind.value if failure else ""
@@ -78,6 +80,16 @@ def _of_result(
         seconds=None if result.status is Status.SKIPPED else result.seconds,
         simulated=_simulated(result, spans, recording),
     )
+
+
+def stopped(result: StepResult) -> str:
+    """What the guard kept a tool from, and how to let it; empty where it stopped nothing."""
+    if result.step.layer is not Layer.TOOL or not result.facts.get("blocked"):
+        return ""
+    held = result.facts.get("blocked_what")
+    what = wording.joined([str(each) for each in held]) if isinstance(held, list) and held else "change the world"
+    name = result.step.subject.partition(":")[2]
+    return f"its arguments are invented and it would {what}: stopped (--allow-tool '{name}' lets it)"
 
 
 def _words(result: StepResult) -> str:

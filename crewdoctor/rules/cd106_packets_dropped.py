@@ -69,7 +69,9 @@ def packets_dropped(evidence: Evidence) -> Iterator[Finding]:
             location=way.endpoint.location,
             fix=Fix(
                 f"Allow egress to {way.address}, and bound the connect",
-                f"timeout = httpx.Timeout(60, connect=5)  # for {way.address}",
+                "LLM(..., client_params={'timeout': httpx.Timeout(60, connect=5)})"
+                if way.endpoint.kind == "llm"
+                else f"timeout = httpx.Timeout(60, connect=5)  # for {way.address}",
             ),
             lost=max(each * len(addresses), cost(way.traffic, evidence)),
             host=way.address,

@@ -44,7 +44,7 @@ WORDS = {"tcp.connect": "TCP connect", "tls.handshake": "TLS handshake"}
 )
 def connect_slower_than_allowed(evidence: Evidence) -> Iterator[Finding]:
     """One finding per endpoint that is reached, at a cost its clients' limit hardly bears."""
-    phases = (*evidence.spans("tcp.connect", probe="net.tcp"), *evidence.spans("tls.handshake", probe="net.tcp"))
+    phases = (*evidence.spans("tcp.connect", probe="net.tcp"), *evidence.spans("tls.handshake", probe="net.tls"))
     for way in reaches(evidence):
         limit = connect_limit(evidence, way.endpoint)
         mine = [

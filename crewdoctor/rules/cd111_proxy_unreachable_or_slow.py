@@ -34,6 +34,8 @@ from crewdoctor.model.setting import Seconds
 
 SLOW = 2.0
 """Seconds (ours): a third of httpx' default is gone before TLS has begun."""
+WANTS_PASSWORD = 407
+"""RFC 9110 section 15.5.8."""
 TIMES_DIRECT = 5.0
 """And so many times the direct way, where there is one."""
 
@@ -74,7 +76,7 @@ def proxy_unreachable_or_slow(evidence: Evidence) -> Iterator[Finding]:
             evidence=(*passage.evidence, f"step:{way.step}"),
             measured=passage.measured,
             limit=limit,
-            fix=Fix(f"Correct or unset {variable}", f"unset {variable}", "sh"),
+            fix=_fix(variable, way, passage),
             lost=passage.lost,
             host=proxy.removeprefix("proxy:"),
         )
@@ -82,17 +84,43 @@ def proxy_unreachable_or_slow(evidence: Evidence) -> Iterator[Finding]:
 
 def _severity(way: Reach, passage: Passage, limit: Quantity) -> Severity | None:
     """None: nothing to say about this passage."""
+    slow = passage.seconds > SLOW and (passage.direct is None or passage.seconds > passage.direct * TIMES_DIRECT)
     if way.worked:
-        return None
+        return way.severity if slow and _cut_off(way, passage) else None
     named = any(each.get("no_proxy_entry") for each in passage.decisions)
     theirs = passage.direct is not None and (named or internal(way.endpoint.host))
     if passage.unreachable or (passage.failed and not theirs):
         return way.severity
-    slow = passage.seconds > SLOW and (passage.direct is None or passage.seconds > passage.direct * TIMES_DIRECT)
     if passage.failed or not slow:
         return None
     late = isinstance(limit.value, Seconds) and passage.seconds > limit.value.value
     return way.severity if late or way.replaced else Severity.WARNING
+
+
+def _cut_off(way: Reach, passage: Passage) -> bool:
+    """Whether a client gave up on what takes little time without the proxy, so that the proxy's part decided it."""
+    gave_up = [span.seconds() for span in way.traffic if span.failure and span.failure.kind.is_timeout and span.end]
+    shortest = min(gave_up, default=None)
+    if shortest is None or passage.around is None:
+        return False
+    return passage.seconds > passage.around * TIMES_DIRECT and passage.seconds - passage.around >= shortest / 2
+
+
+def _fix(variable: str, way: Reach, passage: Passage) -> Fix:
+    """Unsetting helps only where the direct way does."""
+    address = passage.proxy.removeprefix("proxy:")
+    if passage.refused == WANTS_PASSWORD:
+        return Fix(
+            f"Give the proxy its credentials in {variable}", f"export {variable}=http://USER:PASSWORD@{address}", "sh"
+        )
+    if passage.direct is not None:
+        return Fix(f"Correct or unset {variable}", f"unset {variable}", "sh")
+    wanted = f"Have the proxy let {way.address} through" if passage.refused else "Start the proxy"
+    return Fix(
+        f"{wanted}, or name another one in {variable}",
+        f"curl -sS -o /dev/null -v -x http://{address} {way.endpoint.scheme}://{way.address}/",
+        "sh",
+    )
 
 
 def _beside(passage: Passage) -> str:

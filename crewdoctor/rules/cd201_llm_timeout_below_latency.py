@@ -33,7 +33,7 @@ from dataclasses import replace
 
 from crewdoctor import wording
 from crewdoctor.budget import cost
-from crewdoctor.calls import MODEL_KEYS, Attempt, attempts, in_crew, overload, rounded_up
+from crewdoctor.calls import MODEL_KEYS, Attempt, as_the_crew, attempts, overload, rounded_up
 from crewdoctor.model.evidence import Evidence
 from crewdoctor.model.finding import Finding, Fix, Quantity, Severity
 from crewdoctor.model.inventory import LlmEntry
@@ -87,7 +87,7 @@ def _judge(evidence: Evidence, llm: LlmEntry, setting: Setting, made: list[Attem
     longest = max(answered, key=lambda each: each.latency or 0.0, default=None)
     seen = (longest.latency or 0.0) if longest else 0.0
     hits, count = len(beyond) + len(cut), len(answered) + len(cut)
-    happened = any(in_crew(each.span) or each.call.attrs.get("kind") == "configured" for each in cut)
+    happened = any(as_the_crew(each) or each.call.attrs.get("kind") == "configured" for each in cut)
     if happened or (hits and (exceedance_claim(hits, count) or hits == count > 1)):
         severity = Severity.ERROR
     elif hits or (setting.written and allowed < MARGIN * seen):
@@ -123,7 +123,8 @@ def _finding(  # noqa: PLR0913 - the facts of one sentence
         text = (
             f"{llm.model} took up to {wording.seconds(seen)} ({wording.sample(count)}), less than half of it to spare"
         )
-    retried = f" Every attempt waits it out: {terms.attempts} for one call, {terms.formula}." if terms and hits else ""
+    again = terms and hits and terms.attempts > 1
+    retried = f" Every attempt waits it out: {terms.attempts} for one call, {terms.formula}." if terms and again else ""
     return Finding(
         code="CD201",
         slug="llm_timeout_below_latency",
@@ -134,13 +135,13 @@ def _finding(  # noqa: PLR0913 - the facts of one sentence
             f"{llm.subject} may wait {wording.exact(allowed)} {waits} ({setting.provenance.where}), and {text}."
             f"{retried}{overload(evidence)}"
         ),
-        evidence=tuple(dict.fromkeys((*(each.span.id for each in shown), setting.id))),
+        evidence=tuple(dict.fromkeys([*(span.id for each in shown for span in (each.span, each.call)), setting.id])),
         measured=Quantity("longest wait for an answer", Seconds(round(longest, 3)), n=count),
         limit=Quantity("timeout.read", setting.value, where=setting.provenance.where),
         location=setting.provenance.location,
         fix=Fix(
             f"Allow {wanted} s, about three times the longest wait, and bound the attempts",
-            f'LLM(model="{llm.model}", timeout={wanted}, max_retries=1)',
+            f"LLM(..., timeout={wanted}, max_retries=1)",
         ),
         lost=cost(terms.task, longest) if terms and hits else 0.0,
         depends_on=(llm.endpoint,) if llm.endpoint else (),

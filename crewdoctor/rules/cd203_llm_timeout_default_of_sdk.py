@@ -60,6 +60,6 @@ def llm_timeout_default_of_sdk(evidence: Evidence) -> Iterator[Finding]:
             f"{wording.seconds(terms.task.value)} = {terms.formula} ({setting.provenance.where})."
         ),
         evidence=tuple(dict.fromkeys(each[1].id for each in bare)),
-        fix=Fix("Say how long an answer may take", f'LLM(model="{llm.model}", timeout=60, max_retries=1)'),
+        fix=Fix("Say how long an answer may take", "LLM(..., timeout=60, max_retries=1)"),
         observed=False,
     )

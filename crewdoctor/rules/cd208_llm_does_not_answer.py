@@ -27,7 +27,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from crewdoctor import wording
-from crewdoctor.budget import cost
+from crewdoctor.budget import LlmTerms, cost
 from crewdoctor.calls import MODEL_KEYS, Attempt, attempts
 from crewdoctor.model.evidence import Evidence
 from crewdoctor.model.finding import Finding, Fix, Quantity, Severity
@@ -37,6 +37,7 @@ from crewdoctor.model.rule import rule
 from crewdoctor.model.setting import Seconds
 from crewdoctor.waits import WAIT_KEYS, blocked, unfinished
 
+BOUND = 60.0
 PATIENCE = 10.0
 """Ours: seconds without a byte from which silence is reported. Honest models take 8 s to the first token."""
 
@@ -68,6 +69,12 @@ def _silent(evidence: Evidence, attempt: Attempt) -> bool:
     return unfinished(attempt.span) and blocked(evidence, attempt.call).waiting == "recv"
 
 
+def _bound(terms: LlmTerms | None) -> str:
+    """The timeout to suggest: the user's own where it is shorter, for then the retries make the wait."""
+    own = terms.read.value if terms and isinstance(terms.read, Seconds) else BOUND
+    return f"{min(own, BOUND):g}"
+
+
 def _finding(evidence: Evidence, llm: LlmEntry, longest: Attempt, count: int) -> Finding:
     wait = blocked(evidence, longest.call)
     ending = evidence.ledger.would_end_llm(llm.subject)
@@ -92,7 +99,7 @@ def _finding(evidence: Evidence, llm: LlmEntry, longest: Attempt, count: int) ->
         location=setting.provenance.location if setting else None,
         fix=Fix(
             f"See why {host or 'the server'} does not answer; bound the wait meanwhile",
-            f'LLM(model="{llm.model}", timeout=60, max_retries=1)',
+            f"LLM(..., timeout={_bound(terms)}, max_retries=1)",
         ),
         lost=cost(ending.after, longest.seconds),
         host=host,

@@ -28,7 +28,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from crewdoctor import wording
-from crewdoctor.calls import MODEL_KEYS, Attempt, attempts, in_crew
+from crewdoctor.calls import MODEL_KEYS, ONCE, Attempt, attempts, in_crew
 from crewdoctor.model.evidence import Evidence
 from crewdoctor.model.finding import Finding, Fix, Quantity, Severity
 from crewdoctor.model.inventory import LlmEntry
@@ -37,6 +37,8 @@ from crewdoctor.model.rule import rule
 from crewdoctor.model.setting import Seconds
 
 WINDOW = 60.0
+MARGIN = 2
+"""Ours: a limit twice what the crew needs in its busiest minute is no concern of this crew."""
 _LIMIT = "x-ratelimit-limit-requests"
 
 
@@ -45,17 +47,19 @@ def llm_rate_limited(evidence: Evidence) -> Iterator[Finding]:
     """One finding per model that answered 429."""
     for llm in evidence.inventory.llms:
         made = attempts(evidence, llm)
-        limited = [each for each in made if each.limited]
+        limited = [each for each in made if each.limited and not each.final]
         if limited:
             yield _finding(evidence, llm, made, limited)
 
 
 def _finding(evidence: Evidence, llm: LlmEntry, made: list[Attempt], limited: list[Attempt]) -> Finding:
-    crew = [each for each in limited if in_crew(each.span)]
+    crew = [each for each in limited if _of_crew(each)]
     gave_up = any(each.call.failure is not None or each.call.open for each in crew)
     stated, after = _stated(limited)
     window = [each for each in made if limited[0].span.start - WINDOW < each.span.start <= limited[0].span.start]
-    ours = sum(1 for each in window if not in_crew(each.span))
+    ours = sum(1 for each in window if not _of_crew(each))
+    allowed = stated or sum(each.ok for each in window)
+    needed = _busiest_minute([each for each in made if _of_crew(each)])
     latency = [each.latency for each in made if each.ok and each.latency]
     measured: Quantity | None = None
     limit: Quantity | None = None
@@ -73,12 +77,14 @@ def _finding(evidence: Evidence, llm: LlmEntry, made: list[Attempt], limited: li
     if ours:
         text += f" ({ours} of the {len(window)} requests in that minute were crewdoctor's own)"
     outcome = "the crew's call failed for it" if gave_up else "retries got through"
-    outcome = outcome if crew else "only alone, not in the crew"
+    if not crew:
+        outcome = f"the crew itself, with {needed} in a minute, met no limit" if needed else "the crew was not run"
+    spare = not crew and needed > 0 and allowed >= MARGIN * needed
     pauses = sum(span.seconds(evidence.end_of(span)) for span in evidence.spans("retry.backoff") if in_crew(span))
     return Finding(
         code="CD210",
         slug="llm_rate_limited",
-        severity=Severity.ERROR if gave_up else Severity.WARNING,
+        severity=Severity.ERROR if gave_up else Severity.INFO if spare else Severity.WARNING,
         layer=Layer.LLM,
         subject=llm.subject,
         message=f"{llm.subject} ({llm.model}) is rate limited: {text}; {outcome}.",
@@ -87,11 +93,22 @@ def _finding(evidence: Evidence, llm: LlmEntry, made: list[Attempt], limited: li
         limit=limit,
         fix=Fix(
             "Stay below the limit, and retry in one layer only",
-            f"Crew(..., max_rpm={max(1, stated - 1) if stated else 'N'})  # and LLM(..., max_retries=0)",
+            f"Crew(..., max_rpm={max(1, (stated or allowed) - 1)})  # and LLM(..., max_retries=0)",
         ),
         lost=pauses + sum(each.seconds for each in limited),
         depends_on=(llm.endpoint,) if llm.endpoint else (),
     )
+
+
+def _of_crew(attempt: Attempt) -> bool:
+    """Whether the crew's own run made it; what is asked of its model alone is crewdoctor's."""
+    return attempt.span.step.startswith("crew.") or attempt.call.attrs.get("kind") == ONCE
+
+
+def _busiest_minute(made: list[Attempt]) -> int:
+    """The most requests begun within one window."""
+    begun = [each.span.start for each in made]
+    return max((sum(start <= other < start + WINDOW for other in begun) for start in begun), default=0)
 
 
 def _at_once(concurrency: float) -> str:

@@ -29,24 +29,36 @@ from collections.abc import Iterator
 
 from crewdoctor import wording
 from crewdoctor.budget import LlmTerms
-from crewdoctor.calls import MODEL_KEYS, Attempt, attempts, in_crew
+from crewdoctor.calls import FIRST_ERROR, MODEL_KEYS, Attempt, as_the_crew, attempts, told
 from crewdoctor.model.evidence import Evidence
 from crewdoctor.model.finding import Finding, Fix, Quantity, Severity
 from crewdoctor.model.inventory import LlmEntry
 from crewdoctor.model.layer import Layer
 from crewdoctor.model.rule import rule
 from crewdoctor.model.setting import Location
+from crewdoctor.model.span import FailureKind
 
 FACTOR = 2
+WORDS = {
+    FailureKind.TCP_RESET: "the connection was reset",
+    FailureKind.TCP_CLOSED: "the connection was closed before the answer was complete",
+    FailureKind.TIMEOUT_READ: "no answer within the read timeout",
+    FailureKind.TIMEOUT_CONNECT: "no connection within the connect timeout",
+}
 
 
 @rule("CD213", since="0.1", needs=("span:http.request", "span:llm.call"), uses=("inventory", "ledger"))
 def retries_multiply(evidence: Evidence) -> Iterator[Finding]:
     """One finding per model whose longest run of failures in the crew was never ended by a success."""
     for llm in evidence.inventory.llms:
-        storm = _longest_storm([each for each in attempts(evidence, llm) if in_crew(each.span)])
+        storm = _longest_storm([each for each in attempts(evidence, llm) if _counts(each)])
         if len(storm) >= FACTOR:
             yield _finding(evidence, llm, storm)
+
+
+def _counts(attempt: Attempt) -> bool:
+    """Whether the crew would make it. A rate limit that crewdoctor's own calls met is not the crew's."""
+    return as_the_crew(attempt) and not (attempt.limited and attempt.span.step.startswith("llm."))
 
 
 def _longest_storm(made: list[Attempt]) -> list[Attempt]:
@@ -55,7 +67,7 @@ def _longest_storm(made: list[Attempt]) -> list[Attempt]:
     for each in made:
         if each.ok:
             storms[each.span.step] = []
-        elif each.span.name == "http.request":
+        elif each.span.name == "http.request" and not each.ours:
             storms.setdefault(each.span.step, []).append(each)
     return max(storms.values(), key=len, default=[])
 
@@ -63,8 +75,10 @@ def _longest_storm(made: list[Attempt]) -> list[Attempt]:
 def _finding(evidence: Evidence, llm: LlmEntry, storm: list[Attempt]) -> Finding:
     terms = evidence.ledger.terms(llm.subject)
     causes = [_cause(each) for each in storm]
-    cause = max(set(causes), key=causes.count)
-    layers, ids, location, fix = _layers(terms, limited=any(each.limited for each in storm))
+    cause = max(dict.fromkeys(causes), key=causes.count)
+    calls = [each.call.id for each in storm]
+    repeated = (max(calls.count(each) for each in calls) > 1, len(set(calls)) > 1)
+    layers, ids, location, fix = _layers(terms, limited=any(each.limited for each in storm), repeated=repeated)
     seconds = max(each.span.start + each.seconds for each in storm) - storm[0].span.start
     return Finding(
         code="CD213",
@@ -87,29 +101,38 @@ def _finding(evidence: Evidence, llm: LlmEntry, storm: list[Attempt]) -> Finding
 
 
 def _cause(attempt: Attempt) -> str:
-    status = attempt.span.attrs.get("status")
-    if isinstance(status, int):
-        return f"answered {status}"
+    if attempt.status >= FIRST_ERROR:
+        words = "" if attempt.final else told(attempt)  # CD214 quotes those
+        return f"answered {attempt.status}{f': {words}' if words else ''}"
     failure = attempt.span.failure
-    return failure.kind.value if failure else "no answer"
+    return WORDS.get(failure.kind, failure.kind.value) if failure else "no answer"
 
 
-def _layers(terms: LlmTerms | None, *, limited: bool) -> tuple[str, tuple[str, ...], Location | None, Fix]:
-    """Name what multiplies, the largest factor's setting first; and the setting to turn down."""
-    fix = Fix("Retry in one layer: keep the SDK's, which backs off", "Agent(..., max_retry_limit=0)")
+def _layers(
+    terms: LlmTerms | None, *, limited: bool, repeated: tuple[bool, bool]
+) -> tuple[str, tuple[str, ...], Location | None, Fix]:
+    """Name what multiplies, the largest factor's setting first; and the setting to turn down.
+
+    `repeated`: whether a call was sent more than once (the SDK repeats no 401 and no stream that broke), and whether
+    there was more than one call (crewdoctor ends a crew whose failure it has seen before).
+    """
+    fix = Fix(
+        "See why the server fails; retry in one layer, the SDK's, which backs off", "Agent(..., max_retry_limit=0)"
+    )
     if terms is None:
         return "", (), None, fix
-    factors = [
-        (terms.executions, "executions of the task", "max_retry_limit", terms.executions_setting),
+    known = [
         (terms.retries + 1, "attempts of the SDK", "max_retries", terms.retries_setting),
+        (terms.executions, "executions of the task", "max_retry_limit", terms.executions_setting),
     ]
-    factors.sort(key=lambda each: -each[0])
+    factors = [each for each, seen in zip(known, repeated, strict=True) if seen]
+    factors.sort(key=lambda each: (-each[0], each[2] == "max_retries"))
     parts = [f"{count} {what} ({name}={count - 1})" for count, what, name, _ in factors]
     if limited:
         parts.append("3 attempts of crewAI on 429")
     held = [setting for *_, setting in factors if setting is not None]
-    if factors[0][2] == "max_retries":
-        fix = Fix("Retry less in the SDK", "LLM(..., max_retries=0)")
+    if factors and factors[0][2] == "max_retries":
+        fix = Fix("See why the server fails; retry less in the SDK", "LLM(..., max_retries=0)")
     place = held[0].provenance.location if held else None
     return f" {wording.TIMES} ".join(parts), tuple(setting.id for setting in held), place, fix
 

@@ -51,6 +51,8 @@ def llm_stream_stalls(evidence: Evidence) -> Iterator[Finding]:
         span for span in evidence.spans("llm.call") if span.attrs.get("stream") and not span.attrs.get("simulated")
     ]
     for llm in evidence.inventory.llms:
+        if not llm.attrs.get("stream"):
+            continue  # crewdoctor streams to time the first token; what the crew never asks for harms nobody
         subjects = {llm.subject, *llm.users}
         gaps = [
             _gap(evidence, span)
@@ -114,7 +116,7 @@ def _finding(
         measured=Quantity("longest silence of a stream", Seconds(round(gap, 3)), n=1) if known else None,
         limit=Quantity("timeout.read", allowed, where=where.strip(" ()")) if known else None,
         location=setting.provenance.location if setting else None,
-        fix=Fix("Do not stream, or bound the silence", f'LLM(model="{llm.model}", stream=True, timeout=30)'),
+        fix=Fix("Do not stream, or bound the silence", "LLM(..., stream=True, timeout=30)"),
         lost=cost(ending.after, gap) if wait else gap,
         host=wait.host if wait else "",
         depends_on=(llm.endpoint,) if llm.endpoint else (),

@@ -36,12 +36,13 @@ from crewdoctor.model.setting import UNLIMITED, Seconds
 from crewdoctor.remedies import bounded_call
 
 
-@rule("CD301", since="0.1", needs=("inventory", "ledger"), uses=("span:net.exchange",))
+@rule("CD301", since="0.1", needs=("inventory", "ledger"), uses=("span:net.exchange", "span:http.request"))
 def tool_without_timeout(evidence: Evidence) -> Iterator[Finding]:
     """One finding per tool nothing ends: it would hang, it has not."""
     for tool in evidence.inventory.tools:
         known = evidence.ledger.tool(tool.subject)
         entry = next((each for each in scan_of(evidence.recording, tool.subject) if _endless(each)), None)
+        client = _seen_client(evidence, tool)
         exchanges = {span.id for span in evidence.spans("net.exchange", subject=tool.subject)}
         seen = known.timeout is UNLIMITED and bool(exchanges & set(known.ids))
         if not (entry or seen) or _contradicted(evidence, tool) or _bounded_elsewhere(evidence, tool):
@@ -62,10 +63,15 @@ def tool_without_timeout(evidence: Evidence) -> Iterator[Finding]:
             ),
             evidence=tuple(dict.fromkeys((*known.ids, *((scan_id(entry),) if entry else ())))),
             location=location,
-            fix=bounded_call(entry.client if entry else "", entry.call if entry else ""),
+            fix=bounded_call(entry.client, entry.call) if entry else bounded_call(client),
             depends_on=tool.endpoints,
             observed=False,
         )
+
+
+def _seen_client(evidence: Evidence, tool: ToolEntry) -> str:
+    requests = evidence.spans("http.request", subject=tool.subject)
+    return next((str(each.attrs["client"]) for each in requests if each.attrs.get("client")), "socket")
 
 
 def _endless(entry: ScanEntry) -> bool:

@@ -33,7 +33,7 @@ from crewdoctor.model.inventory import ToolEntry
 from crewdoctor.model.layer import Layer
 from crewdoctor.model.rule import rule
 from crewdoctor.model.span import Span
-from crewdoctor.toolcalls import TOOL_KEYS, depends_on, failure_of, hosts, tool_calls, wires
+from crewdoctor.toolcalls import TOOL_KEYS, depends_on, failure_of, hosts, still_failing, tool_calls, wires
 from crewdoctor.waits import NETWORK, OWN_BOUND, WAIT_KEYS, blocked, unfinished
 
 SLOW = 10.0
@@ -45,7 +45,11 @@ def tool_slow(evidence: Evidence) -> Iterator[Finding]:
     """One finding per tool that is slow alone and dominates the crew."""
     kickoffs = [span for span in evidence.spans("crew.kickoff") if span.end is not None]
     for calls in tool_calls(evidence):
-        standing = [span for span in calls.alone if unfinished(span) and _busy(evidence, span)]
+        standing = [
+            span
+            for span in calls.alone
+            if unfinished(span) and not still_failing(evidence, span) and _busy(evidence, span)
+        ]
         done = [span for span in calls.alone if not unfinished(span) and failure_of(evidence, span) is None]
         slowest = max((*standing, *done), key=lambda span: span.seconds(evidence.end_of(span)), default=None)
         if slowest is None or slowest.seconds(evidence.end_of(slowest)) < SLOW:
@@ -58,17 +62,27 @@ def tool_slow(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _busy(evidence: Evidence, span: Span) -> bool:
-    """Whether what it was doing at our deadline is its own doing, or was not seen."""
-    return blocked(evidence, span).waiting in {*OWN_BOUND, "unknown", ""}
+    """Whether what it was doing at our deadline is its own doing, or was not seen, or had only just begun."""
+    wait = blocked(evidence, span)
+    fresh = bool(_answered(evidence, span)) and wait.silent < SLOW / 2 and not wait.moving
+    return wait.waiting in {*OWN_BOUND, "unknown", ""} or fresh
+
+
+def _answered(evidence: Evidence, span: Span) -> list[Span]:
+    return [each for each in wires(evidence, span, "http.request") if each.end is not None and each.failure is None]
 
 
 def _finding(evidence: Evidence, tool: ToolEntry, span: Span, spent: float, total: float) -> Finding:
     took = span.seconds(evidence.end_of(span))
     wait = blocked(evidence, span)
     asked = hosts(evidence, span)
+    answers = _answered(evidence, span)
     network = sum(each.seconds(evidence.end_of(each)) for each in wires(evidence, span, "net.exchange", "http.request"))
     if unfinished(span):
         text = f"had not finished after {wording.seconds(took)} alone; it was in {wait.text}"
+        if answers:
+            to = f" to {asked[0]}" if asked else ""
+            text += f", after {wording.plural(len(answers), 'request')}{to}, each answered"
     elif asked and network >= SHARE * took:
         text = f"took {wording.seconds(took)} alone, waiting for {asked[0]}"
     elif wait.waiting not in {*NETWORK, "unknown", ""}:
@@ -76,7 +90,6 @@ def _finding(evidence: Evidence, tool: ToolEntry, span: Span, spent: float, tota
     else:
         text = f"took {wording.seconds(took)} alone"
     share = f"; {wording.seconds(spent)} of the crew's {wording.seconds(total)}" if spent and total else ""
-    own = wait.waiting == "cpu"
     return Finding(
         code="CD303",
         slug="tool_slow",
@@ -86,11 +99,24 @@ def _finding(evidence: Evidence, tool: ToolEntry, span: Span, spent: float, tota
         message=f"Tool `{tool.name}` {text}{share} (span {span.id}).{overload(evidence)}",
         evidence=tuple(dict.fromkeys((span.id, *wait.ids))),
         location=wait.location or tool.location,
-        fix=Fix(
-            "Move the computation out of the agent's path" if own else "Ask for less, cache, or ask in parallel",
-            "" if own else "@functools.lru_cache(maxsize=256)  # above the function that asks the service",
-        ),
+        fix=_fix(wait.waiting),
         lost=spent or took,
         host=asked[0] if asked else "",
         depends_on=depends_on(evidence, span),
+    )
+
+
+def _fix(waiting: str) -> Fix:
+    if waiting == "cpu":
+        return Fix("Move the computation out of the agent's path")
+    if waiting == "sleep":
+        return Fix(
+            "Bound the loop, and sleep less",
+            "deadline = time.monotonic() + 60  # before the loop; within it:\n"
+            "if time.monotonic() > deadline:\n"
+            '    return "not finished after 60 s"',
+        )
+    return Fix(
+        "Ask for less, cache, or ask in parallel",
+        "@functools.lru_cache(maxsize=256)  # above the function that asks the service",
     )

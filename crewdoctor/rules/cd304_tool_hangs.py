@@ -3,6 +3,7 @@
 ## What it compares
 How long the tool had been blocked without a byte moving, with the timeout in force on that very socket (or the lock,
 or the child process) and with the agent's `max_execution_time`. The user's line is the one whose frame was blocked.
+An answer that drips in, a few bytes a second, is a hang as well: a read timeout starts anew with each of them.
 
 ## Why it matters
 This is the hang itself. Without a timeout nothing ends it: crewAI has none for tools, and `max_execution_time` raises
@@ -26,20 +27,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from crewdoctor import wording
-from crewdoctor.budget import cost, own_limit, scan_of
+from crewdoctor.budget import cost, own_limit
 from crewdoctor.model.evidence import Evidence
 from crewdoctor.model.finding import Finding, Quantity, Severity
 from crewdoctor.model.inventory import ToolEntry
 from crewdoctor.model.layer import Layer
 from crewdoctor.model.rule import rule
-from crewdoctor.model.setting import Seconds
+from crewdoctor.model.setting import UNLIMITED, Seconds, Timeout
 from crewdoctor.model.span import Span
-from crewdoctor.remedies import bounded_call
-from crewdoctor.toolcalls import TOOL_KEYS, ToolCalls, depends_on, failure_of, tool_calls
-from crewdoctor.waits import NETWORK, OWN_BOUND, WAIT_KEYS, Wait, blocked, unfinished
+from crewdoctor.remedies import bounded_call, drained
+from crewdoctor.toolcalls import TOOL_KEYS, ToolCalls, depends_on, failure_of, tool_calls, waiting_call
+from crewdoctor.waits import NETWORK, OWN_BOUND, WAIT_KEYS, blocked, unfinished
 
 PATIENCE = 10.0
 """Ours: seconds without a byte from which a wait is a hang; honest services take less."""
+SDKS = frozenset({"openai"})
+"""Clients that make several attempts by default, each with the whole timeout."""
 TOGETHER = 4.0
 """The same where several tools wait for one host: they share its lane, so each is given less time."""
 
@@ -77,7 +80,8 @@ def _hangs(evidence: Evidence, span: Span, shared: set[str]) -> bool:
     wait = blocked(evidence, span)
     patience = TOGETHER if wait.host in shared else PATIENCE
     unseen = wait.waiting in {"unknown", ""}
-    return wait.seconds >= patience and not wait.moving and not unseen and wait.waiting not in OWN_BOUND
+    still = wait.silent >= patience and not wait.moving
+    return (still or wait.drips) and not unseen and wait.waiting not in OWN_BOUND
 
 
 def _finding(evidence: Evidence, tool: ToolEntry, span: Span, count: int) -> Finding:
@@ -86,8 +90,13 @@ def _finding(evidence: Evidence, tool: ToolEntry, span: Span, count: int) -> Fin
     ending = evidence.ledger.would_end_tool(tool.subject, wait.timeout, own)
     location = wait.location or (own.location if own else None) or tool.location
     place = f", {wording.place(location, evidence.inventory.project_root)}" if location else ""
-    silent = f" after {wait.received} bytes of the answer" if wait.received else ""
+    silent = f" after {wording.plural(wait.received, 'byte')} of the answer" if wait.received else ""
     when = f" {wording.exact(ending.after.value)} after its start" if isinstance(ending.after, Seconds) else ""
+    client, call = waiting_call(evidence, span, wait.waiting, location)
+    again = ", and its SDK would then have tried again" if client in SDKS and when else ""
+    after, ends, measured = ending.after, f"{ending.text}{when}{again}", wait.silent
+    if wait.drips:
+        after, ends, measured = UNLIMITED, _never(ending.after), wait.seconds
     return Finding(
         code="CD304",
         slug="tool_hangs",
@@ -95,29 +104,25 @@ def _finding(evidence: Evidence, tool: ToolEntry, span: Span, count: int) -> Fin
         layer=Layer.TOOL,
         subject=tool.subject,
         message=(
-            f"Tool `{tool.name}` was still waiting after {wording.seconds(wait.seconds)} "
-            f"(span {span.id}, {wait.text}{silent}{place}); {ending.text}{when}."
+            f"Tool `{tool.name}` was still waiting after {wording.seconds(measured)} "
+            f"(span {span.id}, {wait.text}{silent}{place}); {ends}."
         ),
         evidence=tuple(dict.fromkeys((*wait.ids, *ending.ids))),
-        measured=Quantity("wait without a byte", Seconds(round(wait.seconds, 3)), n=count),
-        limit=Quantity("timeout", ending.after, where=ending.where),
+        measured=Quantity(
+            "wait for the whole answer" if wait.drips else "wait without a byte",
+            Seconds(round(measured, 3)),
+            n=count,
+        ),
+        limit=Quantity("timeout", after, where=ending.where),
         location=location,
-        fix=bounded_call(_client(evidence, tool, span, wait), _call(evidence, tool)),
-        lost=cost(ending.after, wait.seconds),
+        fix=drained(client) if wait.drips else bounded_call(client, call),
+        lost=cost(after, wait.seconds),
         host=wait.host,
         depends_on=depends_on(evidence, span),
     )
 
 
-def _client(evidence: Evidence, tool: ToolEntry, span: Span, wait: Wait) -> str:
-    """The library that waits: as seen on the wire, else as written in the source."""
-    if wait.waiting in {"process", "queue", "lock"}:
-        return {"process": "subprocess", "queue": "queue", "lock": "threading"}[wait.waiting]
-    for each in evidence.children(span, "http.request"):
-        if each.attrs.get("client"):
-            return str(each.attrs["client"])
-    return next((entry.client for entry in scan_of(evidence.recording, tool.subject)), "")
-
-
-def _call(evidence: Evidence, tool: ToolEntry) -> str:
-    return next((entry.call for entry in scan_of(evidence.recording, tool.subject)), "")
+def _never(timeout: Timeout) -> str:
+    text = "nothing would have ended it while bytes came"
+    limited = isinstance(timeout, Seconds)
+    return f"{text}: its timeout of {wording.limit(timeout)} is for each read, not for the answer" if limited else text

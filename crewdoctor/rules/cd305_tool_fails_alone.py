@@ -4,7 +4,7 @@
 Every call of the tool alone with success: none succeeded, alone or in the crew. A wait that its own timeout ended is
 compared with that timeout. Failures that the arguments may have caused count only where the arguments were not
 invented by crewdoctor: with invented ones, only a connection that fails, a bad gateway, a missing package or a
-refused key does.
+refused key does. A tool that keeps its failure to itself has failed all the same: nothing it asked for was answered.
 
 ## Why it matters
 A failing tool does not fail the crew: its error text goes to the model, which tries again or makes something up, and
@@ -26,13 +26,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from crewdoctor import wording
-from crewdoctor.calls import of_n
+from crewdoctor.budget import InForce
+from crewdoctor.calls import of_n, rounded_up
 from crewdoctor.model.evidence import Evidence
 from crewdoctor.model.finding import Finding, Fix, Quantity, Severity
+from crewdoctor.model.inventory import ToolEntry
 from crewdoctor.model.layer import Layer
 from crewdoctor.model.rule import rule
 from crewdoctor.model.setting import Seconds
-from crewdoctor.model.span import Failure, Span
+from crewdoctor.model.span import Failure, FailureKind, Span
+from crewdoctor.remedies import bounded_call, written_call
 from crewdoctor.toolcalls import (
     TOOL_KEYS,
     ToolCalls,
@@ -41,7 +44,9 @@ from crewdoctor.toolcalls import (
     depends_on,
     failure_of,
     hosts,
+    still_failing,
     tool_calls,
+    wires,
 )
 from crewdoctor.waits import unfinished
 
@@ -50,23 +55,38 @@ from crewdoctor.waits import unfinished
 def tool_fails_alone(evidence: Evidence) -> Iterator[Finding]:
     """One finding per tool that never succeeded and was seen to fail alone."""
     for calls in tool_calls(evidence):
-        if any(_succeeded(evidence, span) for span in (*calls.alone, *calls.crew)) or any(map(unfinished, calls.alone)):
+        if any(_succeeded(evidence, span) for span in (*calls.alone, *calls.crew)):
+            continue
+        if any(unfinished(span) and not still_failing(evidence, span) for span in calls.alone):
             continue
         failed = [
             (span, failure)
             for span in (*calls.alone, *calls.crew)
-            if (failure := failure_of(evidence, span)) and accuses(evidence, calls.tool, span, failure)
+            if (failure := _failure(evidence, span))
+            and accuses(evidence, calls.tool, span, failure)
+            and failure.kind is not FailureKind.TIMEOUT_LOCK  # CD330 says whose lock
         ]
-        if not any(failure_of(evidence, span) for span in calls.alone):
+        if not any(_failure(evidence, span) for span in calls.alone):
             continue
         if failed and not any(_succeeded(evidence, span) for span in calls.loaded):
             yield _finding(evidence, calls, failed)
 
 
-def _cure(failure: Failure, peer: str) -> str:
-    if failure.kind.is_timeout:
-        return f"See why {peer} takes longer than that, or allow for it; call the tool by hand until it answers"
-    return "Make it work by hand first, with the same arguments"
+def _failure(evidence: Evidence, span: Span) -> Failure | None:
+    trying = still_failing(evidence, span)
+    return trying[0] if trying else failure_of(evidence, span)
+
+
+def _fix(tool: ToolEntry, failure: Failure, known: InForce, requests: tuple[Span, ...]) -> Fix:
+    if not failure.kind.is_timeout:
+        return Fix("Make it work by hand first, with the same arguments", f"{tool.name}.run(...)")
+    peer = "{host}:{port}".format(**requests[-1].attrs) if requests else "the service"
+    title = f"See why {peer} takes longer than that, or allow for it"
+    if not isinstance(known.timeout, Seconds):
+        return Fix(f"{title}; call the tool by hand until it answers", f"{tool.name}.run(...)")
+    client = str(requests[-1].attrs.get("client", "")) if requests else ""
+    call = written_call(known.location.source if known.location else "")
+    return Fix(title, bounded_call(client, call, rounded_up(3 * max(known.timeout.value, 2.0))).code)
 
 
 def _succeeded(evidence: Evidence, span: Span) -> bool:
@@ -80,21 +100,26 @@ def _finding(evidence: Evidence, calls: ToolCalls, failed: list[tuple[Span, Fail
     asked = hosts(evidence, span)
     where = f" ({known.where})" if known.where else ""
     ids = tuple(each.id for each, _ in failed)
-    alone = sum(1 for each in calls.alone if failure_of(evidence, each))
-    as_well = (
-        ", and in the crew as well" if calls.crew and all(failure_of(evidence, each) for each in calls.crew) else ""
-    )
+    alone = sum(1 for each in calls.alone if _failure(evidence, each))
+    as_well = ", and in the crew as well" if calls.crew and all(_failure(evidence, each) for each in calls.crew) else ""
+    requests = tuple(each for each in wires(evidence, span, "http.request") if not unfinished(each))
+    took = span.seconds(evidence.end_of(span))
     measured = limit = None
     if failure.kind.is_timeout and isinstance(known.timeout, Seconds):
         text = f"the service did not answer within its timeout of {wording.limit(known.timeout)}{where}"
-        measured = Quantity("wait for an answer", Seconds(round(span.seconds(), 3)), n=len(failed))
+        if len(requests) > 1:
+            trying = "it was still trying" if unfinished(span) else "it gave up"
+            text += f" in any of {len(requests)} attempts; {trying} after {wording.seconds(took)}"
+        measured = Quantity("wait for an answer", Seconds(round(took, 3)), n=len(failed))
         limit = Quantity("timeout", known.timeout, where=known.where)
         ids = (*ids, *known.ids)
     elif failure.kind.is_timeout:
-        text = f"the service did not answer in time ({failure.kind.value} after {wording.seconds(span.seconds())})"
+        text = f"the service did not answer in time ({failure.kind.value} after {wording.seconds(took)})"
     else:
         said = f": {failure.text}" if failure.text else ""
-        text = f"{failure.kind.value} after {wording.seconds(span.seconds())}{said}"
+        text = f"{failure.kind.value} after {wording.seconds(took)}{said}"
+    if not unfinished(span) and span.failure is None and not span.attrs.get("error_text"):
+        text += "; it returned an answer all the same"
     source = span.attrs.get("args_source")
     spent = sum(each.seconds(evidence.end_of(each)) for each in calls.crew)
     peer = f", {asked[0]}" if asked else ""
@@ -112,8 +137,8 @@ def _finding(evidence: Evidence, calls: ToolCalls, failed: list[tuple[Span, Fail
         measured=measured,
         limit=limit,
         location=known.location if limit else tool.location,
-        fix=Fix(_cure(failure, asked[0] if asked else "the service"), f"{tool.name}.run(...)"),
-        lost=max(spent, span.seconds()),
+        fix=_fix(tool, failure, known, requests),
+        lost=max(spent, took),
         host=asked[0] if asked else "",
         depends_on=tuple(dict.fromkeys((*depends_on(evidence, span), *tool.endpoints))),
     )

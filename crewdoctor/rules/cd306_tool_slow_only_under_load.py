@@ -35,7 +35,16 @@ from crewdoctor.model.layer import Layer
 from crewdoctor.model.rule import rule
 from crewdoctor.model.setting import Seconds
 from crewdoctor.model.span import Span
-from crewdoctor.toolcalls import TOOL_KEYS, ToolCalls, blocked_by_us, depends_on, failure_of, hosts, tool_calls
+from crewdoctor.toolcalls import (
+    TOOL_KEYS,
+    ToolCalls,
+    answered_as_alone,
+    blocked_by_us,
+    depends_on,
+    failure_of,
+    hosts,
+    tool_calls,
+)
 from crewdoctor.waits import WAIT_KEYS, blocked, unfinished
 
 RATIO, FLOOR = 2.0, 0.5
@@ -57,7 +66,7 @@ def tool_slow_only_under_load(evidence: Evidence) -> Iterator[Finding]:
         took = [span.seconds(evidence.end_of(span)) for span in calls.loaded]
         failed = [span for span in calls.loaded if _failed(evidence, span, alone)]
         slow = median(took) >= RATIO * alone and median(took) - alone >= FLOOR
-        if failed or (slow and not _computes(evidence, calls)):
+        if failed or (slow and not _computes(evidence, calls) and not answered_as_alone(evidence, calls, RATIO, FLOOR)):
             yield _finding(evidence, calls, alone, took, failed)
 
 
@@ -96,7 +105,8 @@ def _finding(evidence: Evidence, calls: ToolCalls, alone: float, took: list[floa
             f"Tool `{tool.name}` took {wording.seconds(alone)} alone ({wording.sample(len(calls.alone))}), and "
             f"{outcome}; {owner} seems to take {width} at a time.{overload(evidence)}"
         ),
-        evidence=tuple(span.id for span in (*calls.alone, *calls.loaded)) + (known.ids if bound else ()),
+        evidence=tuple(span.id for span in (*calls.alone, *calls.loaded, *_cut_in_crew(evidence, calls)))
+        + (known.ids if bound else ()),
         measured=Quantity(f"latency, {count} at once", Seconds(round(max(took), 3)), n=count),
         limit=(
             Quantity("timeout", known.timeout, where=known.where)
@@ -109,6 +119,16 @@ def _finding(evidence: Evidence, calls: ToolCalls, alone: float, took: list[floa
         host=asked[0] if asked else "",
         depends_on=depends_on(evidence, calls.loaded[0]),
     )
+
+
+def _cut_in_crew(evidence: Evidence, calls: ToolCalls) -> list[Span]:
+    """Calls that failed in the crew while others of the same tool were going on."""
+    return [
+        span
+        for span in calls.crew
+        if failure_of(evidence, span) is not None
+        and any(other is not span and overlap([span, other], evidence) > 1 for other in calls.crew)
+    ]
 
 
 def _kind(evidence: Evidence, span: Span) -> str:

@@ -34,7 +34,7 @@ from crewdoctor.model.layer import Layer
 from crewdoctor.model.rule import rule
 from crewdoctor.model.setting import Seconds
 from crewdoctor.model.span import Span
-from crewdoctor.remedies import bounded_call
+from crewdoctor.remedies import bounded_call, written_call
 from crewdoctor.toolcalls import TOOL_KEYS, depends_on, failure_of, hosts, tool_calls, wires
 from crewdoctor.waits import unfinished
 
@@ -65,10 +65,12 @@ def _cut_off(evidence: Evidence, span: Span) -> bool:
 
 
 def _latency(evidence: Evidence, span: Span) -> float:
-    """The longest wait for one answer; the whole call where the wire was not seen."""
+    """The longest wait for one answer, without the queue for a connection; the whole call where no wire was seen."""
     waited = [
         float(first) if isinstance(first := each.attrs.get("first_byte"), (int, float)) else each.seconds()
-        for each in wires(evidence, span, "http.request")
+        for request in wires(evidence, span, "http.request")
+        if request.failure is None
+        for each in evidence.children(request, "net.exchange") or (request,)
     ]
     return max(waited, default=0.0 if wires(evidence, span) else span.seconds())
 
@@ -105,7 +107,7 @@ def _finding(
         measured=Quantity("longest latency", Seconds(round(measured, 3)), n=len(cut) + len(answered)),
         limit=Quantity("timeout", known.timeout, where=known.where),
         location=known.location or tool.location,
-        fix=bounded_call(client, read=wanted),
+        fix=bounded_call(client, written_call(known.location.source if known.location else ""), wanted),
         lost=sum(span.seconds() for span in cut),
         host=asked[0] if asked else "",
         depends_on=depends_on(evidence, shown[0]),

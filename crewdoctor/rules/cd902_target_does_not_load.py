@@ -22,6 +22,7 @@ Do what the message says; name another interpreter with `--python`, or another o
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from crewdoctor.model.evidence import Evidence
 from crewdoctor.model.finding import Finding, Fix, Severity
@@ -41,11 +42,13 @@ def target_does_not_load(evidence: Evidence) -> Iterator[Finding]:
         told = result.facts.get("load_failure")
         if not told and (evidence.recording.inventory is not None or result.status is Status.OK):
             continue
-        held = told if isinstance(told, dict) else {"sentence": str(told or "")}
+        if not told and evidence.recording.interrupted:
+            continue  # whoever interrupted crewdoctor ended the load, not the target
+        held = told if isinstance(told, dict) else _without_a_loader(result.reason)
         if held.get("kind") == "missing_inputs":
             continue
         way_out = str(held.get("way_out") or "")
-        sentence = str(held.get("sentence") or result.reason or "it does not load").rstrip(".")
+        sentence = str(held.get("sentence") or "it does not load").rstrip(".")
         yield Finding(
             code="CD902",
             slug="target_does_not_load",
@@ -58,6 +61,12 @@ def target_does_not_load(evidence: Evidence) -> Iterator[Finding]:
             fix=Fix(way_out) if way_out else None,
             attrs={"kind": str(held.get("kind") or "")},
         )
+
+
+def _without_a_loader(reason: str) -> dict[str, Any]:
+    """The worker itself did not get as far: its reason, written as the loader writes, a way out at its end."""
+    sentence, _, way_out = reason.rpartition("; ")
+    return {"sentence": sentence, "way_out": way_out} if "--python" in way_out and sentence else {"sentence": reason}
 
 
 def _location(value: object) -> Location | None:

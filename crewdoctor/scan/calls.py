@@ -10,6 +10,7 @@ from typing import Any
 from crewdoctor.model.setting import UNKNOWN, UNLIMITED, Location, Seconds, Timeout
 from crewdoctor.scan import clients
 from crewdoctor.scan.clients import Client
+from crewdoctor.scan.commands import outward_program
 from crewdoctor.scan.module import Function, Module, calls_in, dotted
 from crewdoctor.scan.timeouts import Limit, default_of, written
 from crewdoctor.scan.values import UNRESOLVED, Scope, live_value, value_of
@@ -31,6 +32,8 @@ class Waiting:
     network: bool
     written_at: Location | None = None
     """Where the limit is written, None for a default."""
+    program: str = ""
+    """The program of a child process that talks to the network and is told no limit of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,7 @@ def waiting_calls(module: Module, function: Function, scope: Scope) -> Iterator[
             url=url,
             network=client.network,
             written_at=_at(module, limit.line, function) if limit.line else None,
+            program=outward_program(call, scope) if client.name == "subprocess" else "",
         )
 
 

@@ -1,7 +1,8 @@
 """Calls that can wait, by client library: what bounds them, and what does when nothing is written.
 
 Sources: the libraries' own documentation and signatures (requests 2.34, httpx 0.28, aiohttp 3.14, CPython 3.11,
-openai 2.54, boto3 1.43, redis-py, psycopg, PyMySQL, pymongo). A default is what ends a wait for bytes, not a connect.
+openai 2.54, boto3 1.43, redis-py, psycopg, PyMySQL, pymongo, confluent-kafka). A default is what ends a wait for bytes,
+not a connect.
 """
 
 from __future__ import annotations
@@ -137,6 +138,16 @@ CLIENTS: tuple[Client, ...] = (
         network=False,
     ),
     Client(
+        "sqlite3",
+        Seconds(5.0),
+        constructors=frozenset({"sqlite3.connect"}),
+        methods=frozenset({"execute", "executemany", "executescript", "commit"}),
+        constructor_position=1,
+        method_keywords=False,
+        url_keywords=(),
+        network=False,
+    ),
+    Client(
         "psycopg",
         UNLIMITED,
         functions=_names("psycopg psycopg2", "connect"),
@@ -145,6 +156,15 @@ CLIENTS: tuple[Client, ...] = (
         methods=frozenset({"execute", "executemany", "commit", "fetchone", "fetchall", "fetchmany"}),
         keywords=(),
         url=0,
+    ),
+    Client(
+        "sqlite3",
+        Seconds(5.0),
+        constructors=frozenset({"sqlite3.connect"}),
+        methods=frozenset({"execute", "executemany", "executescript", "commit"}),
+        method_keywords=False,
+        constructor_position=1,
+        network=False,
     ),
     Client(
         "pymysql",
@@ -169,6 +189,13 @@ CLIENTS: tuple[Client, ...] = (
         keywords=("socketTimeoutMS", "timeoutMS"),
         method_keywords=False,
         scale=0.001,
+    ),
+    Client(
+        "kafka",
+        UNLIMITED,
+        constructors=_names("confluent_kafka", "Consumer Producer DeserializingConsumer SerializingProducer"),
+        methods=frozenset({"poll", "flush"}),
+        position=0,
     ),
     Client(
         "sqlalchemy",

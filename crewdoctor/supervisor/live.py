@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,6 +35,8 @@ class LiveStep:
     """`open` frames without a `close`, by id, oldest first."""
     stacks: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=_STACKS_KEPT))
     """The latest `stack` frames, oldest first."""
+    failed: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """How many spans of a name and subject have ended in a failure."""
     facts: dict[str, Any] = field(default_factory=dict)
     events: dict[str, dict[str, Any]] = field(default_factory=dict)
     """The latest event of each name: its attributes."""
@@ -85,7 +87,9 @@ class LiveStep:
         elif kind == "open":
             self.open_spans[str(frame["id"])] = frame
         elif kind == "close":
-            self.open_spans.pop(str(frame["id"]), None)
+            ended = self.open_spans.pop(str(frame["id"]), None)
+            if ended is not None and frame.get("failure"):
+                self.failed[str(ended.get("name", "")), str(ended.get("subject") or "")] += 1
         elif kind == "stack":
             self.stacks.append({**frame, "at": at})
             return

@@ -20,7 +20,7 @@ from crewdoctor.supervisor.live import LiveStep
 from crewdoctor.supervisor.progress import Progress
 from crewdoctor.supervisor.running import Phase, Running
 from crewdoctor.supervisor.schedule import Schedule
-from crewdoctor.supervisor.worker import QUIET, START_WITHIN, Worker, start
+from crewdoctor.supervisor.worker import START_WITHIN, Worker, quieted, start
 from crewdoctor.wire.channel import Channel, ChannelError
 from crewdoctor.wire.codec import encode
 from crewdoctor.wire.descent import LINUX, MARK, adopt_orphans, end_tree, marked
@@ -31,6 +31,7 @@ _TURN = 0.1
 _ENDPOINT_WITHIN = 20.0
 _CLOSE_WITHIN = 1.5
 _FOREVER = 1e9
+_STARTING = {"own": "its worker starts", "crew": "the crew's Python starts and imports crewai"}
 
 
 class CannotStart(Exception):  # noqa: N818 - a verdict, one sentence
@@ -59,7 +60,7 @@ class Supervisor:
         self._pythons = {"own": sys.executable, "crew": crew_python}
         self._root, self._probes, self._crewai = project_root, probes, crewai
         self._mark = uuid.uuid4().hex
-        self._environment = {**environment, **QUIET, MARK: self._mark}
+        self._environment = {**quieted(environment), MARK: self._mark}
         self._forks = LINUX and environment.get("CREWDOCTOR_START", os.environ.get("CREWDOCTOR_START")) != "spawn"
         self._selector = selectors.DefaultSelector()
         self._workers: dict[str, Worker] = {}
@@ -195,6 +196,10 @@ class Supervisor:
 
     def _look(self) -> None:
         """Once a second: is a step stalled; what is each waiting for."""
+        for step in self._pending.values():
+            worker = self._workers.get("own" if step.worker == "own" else "crew")
+            if worker is not None and not worker.ready:
+                self._tell(step, "starting", _STARTING[worker.kind], step.deadline)
         for running in list(self._running.values()):
             live = running.live
             if running.phase is not Phase.RUNNING or not live.begun or live.step.probe == "endpoint":
@@ -206,11 +211,16 @@ class Supervisor:
 
     def _tell(self, step: Step, state: str, waiting: str, remaining: float) -> None:
         if self._progress is not None and step.probe != "endpoint":
-            self._progress(Progress(step.id, state, step.announce or step.id, waiting, max(0.0, remaining)))
+            left = max(0.0, remaining)
+            self._progress(Progress(step.id, state, step.announce or step.id, waiting, left, step.layer))
 
     def _unanswered(self, step: Step) -> str:
         """A hang is paid once: why a step that needs the answer of another would only wait again."""
         needed = self._results.get(str(step.args.get("needs_answer_of", "")))
+        if needed is not None and needed.facts.get("cut_off"):
+            return f"{needed.step.id} was cut off by the user's own timeout; the same wait is not paid twice"
+        if needed is not None and {"limited", "rationed"} & set(needed.facts):
+            return f"{needed.step.id} met the provider's rate limit; what it still allows is kept for the crew"
         if needed is None or needed.facts.get("answered") is True:
             return ""
         return f"{needed.step.id} got no answer; the same wait is not paid twice"
@@ -390,7 +400,8 @@ class Supervisor:
         words = f"the {worker.kind} worker {how}{worker.ended()}"
         worker.close()
         if not worker.ready and worker.kind != "loaded":
-            worker.failure = f"{words} while it started ({self._pythons[worker.kind]})"
+            way_out = "; name the Python that runs the crew with --python" if worker.kind == "crew" else ""
+            worker.failure = f"{words} while it started ({self._pythons[worker.kind]}){way_out}"
         for running in self._running.values():
             if running.worker is worker:
                 running.lost = words

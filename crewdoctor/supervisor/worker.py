@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
+import sys
 import time
 from collections import deque
 from collections.abc import Mapping
@@ -22,12 +24,17 @@ BOOTSTRAP = Path(__file__).resolve().parent.parent / "worker" / "bootstrap.py"
 START_WITHIN = 90.0
 """Seconds a worker may take to import crewai (measured: 12-31 s on a loaded machine)."""
 QUIET = {
-    "CREWAI_DISABLE_TELEMETRY": "true",
-    "CREWAI_TRACING_ENABLED": "false",
+    "CREWAI_DISABLE_TELEMETRY": "TRUE",
+    "CREWAI_TRACING_ENABLED": "FALSE",
     "CREWAI_DISABLE_VERSION_CHECK": "true",
     "ANONYMIZED_TELEMETRY": "False",
 }
-"""CrewAI's and chromadb's traffic and prompts. Not OTEL_SDK_DISABLED: that would silence the user's exporter too."""
+"""CrewAI's and chromadb's traffic and prompts. Not OTEL_SDK_DISABLED: that would silence the user's exporter too.
+
+In capitals, which are read the same: so what the target itself sets is told apart.
+"""
+BEFORE = "CREWDOCTOR_BEFORE"
+"""What a worker is told of the program it stands for: `{"quiet": {name: [ours, theirs]}, "tty": bool}`."""
 
 
 @dataclass(slots=True)
@@ -98,6 +105,13 @@ class Worker:
             self.process.wait(2.0)
         if self.process.stderr is not None:
             self.process.stderr.close()
+
+
+def quieted(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment a worker gets: CrewAI kept quiet, and what was said of it before."""
+    held = {name: [ours, environment.get(name)] for name, ours in QUIET.items()}
+    before = {"quiet": held, "tty": bool(sys.stdin and not sys.stdin.closed and sys.stdin.isatty())}
+    return {**environment, **QUIET, BEFORE: json.dumps(before)}
 
 
 def start(kind: str, python: str, *, environment: Mapping[str, str], folder: str, hello: dict[str, Any]) -> Worker:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from crewdoctor.model.result import Status, StepResult
 from crewdoctor.model.span import Event, Span, Stack
 from crewdoctor.wire.codec import WireError, decode, encode
 from crewdoctor.wire.frames import FORMAT, from_line, to_line
-from crewdoctor.wire.redact import redact_json
+from crewdoctor.wire.redact import MASK, redact_json
 
 
 class RecordingError(ValueError):
@@ -32,6 +32,8 @@ class RecordingError(ValueError):
 
 def header(options: Options) -> dict[str, Any]:
     """Return the first record. The only place where the wall clock is read."""
+    if not options.include_content:
+        options = replace(options, inputs=_masked(options.inputs), tool_arguments=_masked(options.tool_arguments))
     value = Header(
         format=FORMAT,
         crewdoctor=__version__,
@@ -45,6 +47,26 @@ def header(options: Options) -> dict[str, Any]:
     return {"k": "header", "header": encode(value)}
 
 
+def _masked(held: dict[str, Any]) -> dict[str, Any]:
+    """Names without their values: an input is part of the prompt."""
+    return {name: _masked(each) if isinstance(each, dict) else MASK for name, each in held.items()}
+
+
+def _without_content(record: dict[str, Any]) -> dict[str, Any]:
+    """A plan or a result whose steps name what they were given, and hold none of it."""
+    if record["k"] == "plan":
+        return {**record, "plan": {**record["plan"], "steps": [_bare(step) for step in record["plan"]["steps"]]}}
+    if record["k"] == "result":
+        return {**record, "result": {**record["result"], "step": _bare(record["result"]["step"])}}
+    return record
+
+
+def _bare(step: dict[str, Any]) -> dict[str, Any]:
+    args = step["args"]
+    content = {name: _masked(args[name]) for name in ("inputs", "arguments", "tool_arguments") if args.get(name)}
+    return {**step, "args": {**args, **content}} if content else step
+
+
 class RecordingWriter:
     """Appends records to a file, each handed to the operating system at once. Without a path it writes nowhere."""
 
@@ -53,11 +75,16 @@ class RecordingWriter:
         self.path = Path(path) if path is not None else None
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND
         self._fd = -1 if self.path is None else os.open(self.path, flags, 0o600)
+        self._content = False
 
     def write(self, record: dict[str, Any]) -> None:
         """Append one record, redacted."""
         if self._fd < 0:
             return
+        if record["k"] == "header":
+            self._content = bool(record["header"]["options"]["include_content"])
+        elif not self._content:
+            record = _without_content(record)
         rest = memoryview(to_line(redact_json(record)))
         while rest:
             rest = rest[os.write(self._fd, rest) :]
@@ -72,13 +99,15 @@ class RecordingWriter:
 def read_recording(path: Path | str) -> Recording:
     """Read a recording, cut off or damaged as it may be. Raises RecordingError, OSError."""
     fold = _Fold()
+    line = b""
     with Path(path).open("rb") as file:
         for line in file:
             fold.add(line)
     if fold.header is None:
-        raise RecordingError(f"{path} is not a recording of crewdoctor: it has no header line.")
+        reason = "its first line was cut off or is no header" if line else "it is empty"
+        raise RecordingError(f"{path}: not a recording of crewdoctor: {reason}")
     if fold.header.format != FORMAT:
-        raise RecordingError(f"{path} has the format {fold.header.format!r}; this version reads {FORMAT!r}.")
+        raise RecordingError(f"{path}: its format is {fold.header.format!r}, and this version reads {FORMAT!r}")
     return fold.recording()
 
 

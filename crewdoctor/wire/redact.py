@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -19,7 +21,16 @@ _SENSITIVE = (
     r"|passwd|passphrase|pwd|credentials?|authorization|cookie|dsn))"
 )
 _SENSITIVE_FIELD = re.compile(rf"{_SENSITIVE}\Z", re.IGNORECASE)
-_SENSITIVE_VARIABLE = re.compile(r"KEY|TOKEN|SECRET|PASSW|PASSPHRASE|CREDENTIAL|DSN|COOKIE|AUTH", re.IGNORECASE)
+_SENSITIVE_VARIABLE = re.compile(
+    r"KEY|TOKEN|SECRET|PASSW|PASSPHRASE|PASSCODE|CREDENTIAL|DSN|COOKIE|AUTH|SIGNATURE|(?<![A-Z])(?:PWD|PIN)(?![A-Z])",
+    re.IGNORECASE,
+)
+_PLAIN_VARIABLE = re.compile(
+    r"(?:HOST|HOSTNAME|ENDPOINT|ADDR|ADDRESS|PORT|NAME|FILE|PATH|DIR|HEADER|MODEL|REGION|SERVICE|TYPE|TIMEOUT|LIMIT)\Z"
+    r"|KEYWORDS?|TOKENIZERS?|AUTHORS?\Z|\A(?:OLD)?PWD\Z",
+    re.IGNORECASE,
+)
+"""`AUTH_SERVICE_HOST` holds a host: masking it would hide the culprit."""
 _PLACEHOLDERS = frozenset({"not-needed", "not_needed", "notneeded", "no-key-needed", "placeholder", "your-api-key"})
 
 _PEM = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
@@ -48,8 +59,16 @@ _ASSIGNED = re.compile(
     re.IGNORECASE,
 )
 _KEY = re.compile(r"(?<![\w.-])(key\s*=\s*[\"']?)([A-Za-z0-9_+/=-]{8,})", re.IGNORECASE)
+_QUERY = re.compile(r"([?&][\w.-]+=)(?=[^\s&#\"'{}]*\d)(?=[^\s&#\"'{}]*[A-Za-z])[^\s&#\"'{}\\]{8,}")
+_PROSE = re.compile(
+    r"(\b(?:goal|backstory|description|expected_output|system_template|prompt_template|system_prompt|prompt)"
+    r"\\?[\"']?\s*[:=]\s*[bfru]{0,2})(\\?(?:\"{3}|'{3}|\"|'))(?!\2)(?:(?!\2).)+(?:\2|\Z)"
+)
+"""Prompts, as they stand in the source lines a report shows."""
 _NUMBER = re.compile(r"[\d.]+(?:m?s)?\Z")
 _OPAQUE = re.compile(r"(?=[^/]*\d)(?=[^/]*[A-Za-z])[\w:%~-]{20,}\Z")
+_LOT = re.compile(r"[A-Za-z0-9_+/=-]+")
+_SEPARATORS = re.compile(r"[_+/=-]+")
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _LEARN_AT_LEAST = 8
 """Shorter or plainer words (`ollama`, `postgres`) are no secrets, and masking them would garble the report."""
@@ -88,8 +107,12 @@ class Redactor:
         for name, value in environment.items():
             if "://" in value:
                 self._learn_url(value)
-            elif _SENSITIVE_VARIABLE.search(name) and not value.startswith(("/", ".")):
-                self.learn(value)
+            elif not _PLAIN_VARIABLE.search(name) and not value.startswith(("/", ".")):
+                if _SENSITIVE_VARIABLE.search(name):
+                    self.learn(value)
+                    self.learn(value.rpartition(" ")[2])  # `Bearer ...`
+                elif _drawn_by_lot(value):
+                    self.learn(value)
 
     def _learn_url(self, url: str) -> None:
         rest = url.split("://", 1)[1]
@@ -109,6 +132,8 @@ class Redactor:
             text = _PEM.sub(MASK, text)
         if "://" in text:
             text = _URL.sub(_bare_url, text)
+        if "=" in text and ("?" in text or "&" in text):
+            text = _QUERY.sub(rf"\1{MASK}", text)
         if "@" in text:
             text = _USERINFO.sub(f"{MASK}@", text)
         text = _VENDOR.sub(lambda match: f"{match[1] or match[2]}{MASK}", text)
@@ -117,6 +142,7 @@ class Redactor:
         if "=" in text or ":" in text:
             text = _ASSIGNED.sub(_masked_assignment, text)
             text = _KEY.sub(rf"\1{MASK}", text)
+            text = _PROSE.sub(rf"\1\2{MASK}\2", text)
         return text
 
     def redact_json(self, value: Any) -> Any:
@@ -135,6 +161,16 @@ class Redactor:
         if isinstance(held, (list, tuple)) and _SENSITIVE_FIELD.match(name):
             return [MASK if isinstance(item, str) else self.redact_json(item) for item in held]
         return self.redact_json(held)
+
+
+def _drawn_by_lot(value: str) -> bool:
+    """Whether letters of both cases and digits alternate as no word, name or version does."""
+    if len(value) < 2 * _LEARN_AT_LEAST or not _LOT.fullmatch(value):
+        return False
+    drawn = _SEPARATORS.sub("", value)
+    kinds = ["d" if each.isdigit() else "u" if each.isupper() else "l" for each in drawn]
+    runs = 1 + sum(before != after for before, after in pairwise(kinds))
+    return set(kinds) == {"d", "u", "l"} and 2 * runs > len(kinds)
 
 
 def _bare_url(match: re.Match[str]) -> str:
@@ -192,6 +228,22 @@ def learn_all(secrets: Iterable[str]) -> None:
 def learn_environment(environment: Mapping[str, str]) -> None:
     """Learn every secret an environment holds, by variable name and within URLs."""
     _shared.learn_environment(environment)
+
+
+def learn_file(path: Path) -> None:
+    """Learn what a `.env` file holds; a missing or unreadable one holds nothing."""
+    try:
+        lines = path.read_text("utf-8", "replace").splitlines()
+    except OSError:
+        return
+    pairs = (line.strip().removeprefix("export ").partition("=") for line in lines if not line.lstrip().startswith("#"))
+    _shared.learn_environment({name.strip(): _unquoted(value.strip()) for name, _, value in pairs if value})
+
+
+def _unquoted(value: str) -> str:
+    if value[:1] in {'"', "'"}:
+        return value[1:].partition(value[0])[0]
+    return value.partition(" #")[0].strip()
 
 
 def redact(text: str) -> str:

@@ -10,6 +10,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from crewdoctor.model.setting import SettingValue
+from crewdoctor.worker.dropped import dropped
 from crewdoctor.worker.source_place import users_frames
 
 
@@ -23,6 +25,8 @@ class Built:
     keywords: tuple[str, ...]
     config: tuple[str, ...] = ()
     """Keys of the `config` mapping it was given: what a YAML file says."""
+    dropped: dict[str, SettingValue] = field(default_factory=dict)
+    """Keywords and keys of `config` that the built object does not hold."""
 
 
 @dataclass(slots=True)
@@ -30,6 +34,8 @@ class Constructions:
     """What was built, by identity. The crew keeps its objects alive, so their ids stay theirs."""
 
     built: dict[int, Built] = field(default_factory=dict)
+    crews: list[Any] = field(default_factory=list)
+    """Every Crew, in order."""
     going: set[int] = field(default_factory=set)
     """Objects whose constructor is running: the outermost is the one somebody called."""
 
@@ -37,6 +43,13 @@ class Constructions:
         """How `thing` was built, None when nobody looked (a copy, something crewai made)."""
         found = self.built.get(id(thing))
         return found if found is not None and found.kind == type(thing).__name__ else None
+
+    def by_class(self, thing: Any, kind: Any) -> bool:
+        """Whether `thing` was built by code of the class `kind` (its `@crew` method)."""
+        found = self.of(thing)
+        owners = {name for each in getattr(kind, "__mro__", ()) for name in vars(each)}
+        file = getattr(sys.modules.get(getattr(kind, "__module__", "")), "__file__", None)
+        return found is not None and any(file == where and name in owners for where, _, name in found.frames)
 
 
 @contextmanager
@@ -88,20 +101,23 @@ def _noting(original: Any, constructions: Constructions) -> Any:
         if id(self) in constructions.going:
             original(self, *args, **kwargs)
             return
-        try:
-            config = kwargs.get("config")
+        config = kwargs.get("config")
+        with suppress(Exception):  # the user's object is built all the same
             constructions.built[id(self)] = Built(
                 type(self).__name__,
                 users_frames(sys._getframe(1)),
                 tuple(kwargs),
                 tuple(config) if isinstance(config, dict) else (),
             )
-        except Exception:  # noqa: S110 - the user's object is built all the same
-            pass
         constructions.going.add(id(self))
         try:
             original(self, *args, **kwargs)
         finally:
             constructions.going.discard(id(self))
+        with suppress(Exception):
+            given = {**(config if isinstance(config, dict) else {}), **kwargs}
+            constructions.built[id(self)].dropped = dropped(self, given)
+        if type(self).__name__ == "Crew" and not any(self is each for each in constructions.crews):
+            constructions.crews.append(self)
 
     return __init__

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from crewdoctor.model.inventory import AgentEntry, TaskEntry
-from crewdoctor.model.setting import UNLIMITED, Seconds, Setting, SettingValue
+from crewdoctor.model.setting import DROPPED, UNLIMITED, Seconds, Setting, SettingValue
 from crewdoctor.worker.parts import Parts, filled
 from crewdoctor.worker.provenance import Sources, was_set
 
@@ -99,4 +99,16 @@ def crew_settings(crew: Any, subject: str, sources: Sources) -> list[Setting]:
         held = getattr(crew, name, None)
         if held or was_set(crew, name, sources.constructions.of(crew)):
             found.append(Setting(subject, "crew", name, bool(held), sources.of(crew, name)))
+    return found
+
+
+def dropped_settings(parts: Parts, crew: str, sources: Sources) -> list[Setting]:
+    """What agents, tasks, tools and the crew (its subject: `crew`) were given and do not hold."""
+    found = []
+    for subject, thing in (*parts.agents.items(), *parts.tasks.items(), *parts.tools.items(), (crew, parts.crew)):
+        built = sources.constructions.of(thing)
+        note = f"the built {type(thing).__name__} does not hold it"
+        for name, value in built.dropped.items() if built is not None else ():
+            scope = subject.partition(":")[0]
+            found.append(Setting(subject, scope, f"{DROPPED}{name}", value, sources.of(thing, name), note))
     return found

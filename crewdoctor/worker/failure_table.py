@@ -47,6 +47,10 @@ DEFINITE: dict[str, Kind] = {
     "dns.Timeout": Kind.DNS_TIMEOUT,
     "dns.NoNameservers": Kind.DNS_SERVFAIL,
     "ssl.SSLCertVerificationError": Kind.TLS_UNTRUSTED,
+    "psycopg.LockNotAvailable": Kind.TIMEOUT_LOCK,
+    "psycopg2.LockNotAvailable": Kind.TIMEOUT_LOCK,
+    "psycopg.QueryCanceled": Kind.TIMEOUT_TOTAL,
+    "psycopg2.QueryCanceled": Kind.TIMEOUT_TOTAL,
     "subprocess.TimeoutExpired": Kind.TIMEOUT_TOTAL,
     "subprocess.CalledProcessError": Kind.PROCESS_EXITED,
     "crewdoctor.BlockedWouldWrite": Kind.BLOCKED_WOULD_WRITE,
@@ -119,6 +123,7 @@ BY_TEXT: tuple[tuple[re.Pattern[str], Kind], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), kind)
     for pattern, kind in (
         (r"server disconnected|closed (the )?connection without|remote end closed|eof occurred", Kind.TCP_CLOSED),
+        (r"database (table |schema )?is locked|lock (wait )?timeout", Kind.TIMEOUT_LOCK),
         (r"tunnel connection failed|proxy authentication required", Kind.PROXY_REFUSED),
         (r"handshake operation timed out", Kind.TLS_TIMEOUT),
         (r"read operation timed out|read timed out|read timeout|timeout reading", Kind.TIMEOUT_READ),

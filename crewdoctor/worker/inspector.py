@@ -18,17 +18,26 @@ from crewdoctor.model.layer import Layer
 from crewdoctor.model.setting import Setting
 from crewdoctor.wire.codec import encode
 from crewdoctor.worker import providers
-from crewdoctor.worker.crew_facts import agent_entries, agent_settings, crew_settings, task_entries, task_settings
+from crewdoctor.worker.crew_facts import (
+    agent_entries,
+    agent_settings,
+    crew_settings,
+    dropped_settings,
+    task_entries,
+    task_settings,
+)
 from crewdoctor.worker.hosts import endpoint, merged, sdk_library
 from crewdoctor.worker.inputs import required_inputs, suggested_inputs
 from crewdoctor.worker.load_failure import TargetDoesNotLoad
 from crewdoctor.worker.load_reasons import deadline_passed
 from crewdoctor.worker.loaded import LoadedCrew
 from crewdoctor.worker.loader import Target, load
+from crewdoctor.worker.lock_store import lock_endpoint
 from crewdoctor.worker.machine import environment_facts, proxies, versions
 from crewdoctor.worker.parts import Parts, parts_of
 from crewdoctor.worker.peers import noted_peers
 from crewdoctor.worker.provenance import Sources
+from crewdoctor.worker.secrets_held import learn_objects
 from crewdoctor.worker.source_place import running
 from crewdoctor.worker.tool_facts import tool_facts
 
@@ -42,16 +51,17 @@ def inspect(args: dict[str, Any], recorder: Any) -> tuple[Inventory, LoadedCrew]
     given = dict(args.get("inputs") or {})
     try:
         with _last_words(recorder), recorder.span("python.import", layer=Layer.ENVIRONMENT) as span:
-            target = load(target_name, root, stand_ins=args.get("llm", "auto") != "own")
-            span.note(module=target.place.module, shape=target.shape)
+            target = load(target_name, root, inputs=given, stand_ins=args.get("llm", "auto") != "own")
+            span.note(module=target.place.module, shape=target.found.shape)
     except TargetDoesNotLoad as failure:
         recorder.fact("load_failure", failure.as_fact())
         raise
-    inputs = {**target.captured, **given}
+    inputs = {**target.found.inputs, **given}
     required = required_inputs(target.crew)
     if any(name not in inputs for name in required):
         inputs = {**suggested_inputs(target.place), **inputs}
     parts = parts_of(target.crew, inputs)
+    learn_objects([*parts.tools.values(), *(slot.live for slot in parts.slots.values())])
     inventory = replace(_inventory(target, parts, inputs), target=target_name, inputs_required=required)
     return inventory, LoadedCrew(parts, inputs)
 
@@ -59,8 +69,12 @@ def inspect(args: dict[str, Any], recorder: Any) -> tuple[Inventory, LoadedCrew]
 def _inventory(target: Target, parts: Parts, inputs: dict[str, Any]) -> Inventory:
     sources = Sources(target.constructions, target.dotenv, target.place.root)
     unexamined = [Unexamined(subject, f"its model cannot be made: {why}") for subject, why in parts.broken.items()]
+    unexamined += [Unexamined("crew", note) for note in target.found.notes]
     llms, settings, hosts, models = _models(parts, sources, unexamined)
     tools = [tool_facts(subject, tool, parts, _search(target)) for subject, tool in parts.tools.items()]
+    locks = lock_endpoint()
+    if locks is not None:
+        hosts.append(locks)
     for each in _beside(parts):
         if isinstance(each, Endpoint):
             hosts.append(each)
@@ -70,12 +84,13 @@ def _inventory(target: Target, parts: Parts, inputs: dict[str, Any]) -> Inventor
     settings += [setting for tool in tools for setting in tool.settings]
     settings += agent_settings(parts, sources) + task_settings(parts, sources)
     settings += crew_settings(target.crew, f"crew:{name}", sources)
+    settings += dropped_settings(parts, f"crew:{name}", sources)
     process = getattr(target.crew, "process", "sequential")
     return Inventory(
         target="",
         crew=name,
         project_root=str(target.place.root),
-        shape=target.shape,
+        shape=target.found.shape,
         process=str(getattr(process, "value", process)),
         versions=versions(),
         python=platform.python_version(),
@@ -103,6 +118,8 @@ def _models(
     for subject, slot in parts.slots.items():
         entry, held = providers.describe(slot.live, subject, sources)
         likeness = repr((replace(entry, subject="", users=()), [(each.name, each.value) for each in held]))
+        # Two keys are two models: one may be refused. It is compared here and goes nowhere.
+        likeness += str(getattr(slot.live, "api_key", None) or "")
         if not entry.known:
             likeness = f"foreign {id(slot.live)}"
         if likeness in known:
@@ -118,9 +135,15 @@ def _models(
                 unexamined.append(Unexamined(subject, text))
         models[subject] = known[likeness]
     llms = list(entries.values())
+    written = {each.subject: each.provenance.location for each in settings if each.name == "base_url"}
     hosts = [
         endpoint(
-            str(each.attrs["base_url"]), "llm", used_by=each.users, clients=(sdk_library(),), source="llm base_url"
+            str(each.attrs["base_url"]),
+            "llm",
+            used_by=each.users,
+            clients=(sdk_library(),),
+            source="llm base_url",
+            location=written.get(each.subject),
         )
         for each in llms
         if each.known

@@ -55,17 +55,19 @@ _CALLS = {"x86_64": _X86_64, "aarch64": _AARCH64}.get(platform.machine(), {})
 _BY_DESCRIPTOR = {"x86_64": {0, 42, 44, 45, 46, 47}, "aarch64": {63, 203, 206, 207, 211, 212}}.get(
     platform.machine(), set()
 )
+_FUTEX_TIMEOUT = 4
+"""Which argument of futex(2) points to its timeout; null: wait for ever."""
 _POLLS = {"x86_64": {7, 271}, "aarch64": {73}}.get(platform.machine(), set())
 
 
-def kernel_wait(native_id: int) -> tuple[str, str]:
-    """What a thread blocks in (`Stack.waiting`, empty when unknown) and its peer, where it waits on one socket."""
+def kernel_wait(native_id: int) -> tuple[str, str, bool]:
+    """What a thread blocks in (`Stack.waiting`, empty when unknown), its peer if it is one socket, and if for ever."""
     try:
         fields = Path(f"/proc/self/task/{native_id}/syscall").read_text().split()
     except OSError:
-        return "", ""
+        return "", "", False
     if not fields or not fields[0].isdigit():
-        return "", ""
+        return "", "", False
     number = int(fields[0])
     kind = _CALLS.get(number, "")
     first = int(fields[1], 16) if len(fields) > 1 else -1
@@ -76,7 +78,7 @@ def kernel_wait(native_id: int) -> tuple[str, str]:
     peer, is_socket = _peer(first) if first >= 0 else ("", False)
     if kind == "recv" and first >= 0 and not is_socket:
         kind = "file"
-    return kind, peer
+    return kind, peer, kind == "lock" and len(fields) > _FUTEX_TIMEOUT and int(fields[_FUTEX_TIMEOUT], 16) == 0
 
 
 def wanted_cpu_seconds(native_id: int) -> float:
@@ -86,6 +88,21 @@ def wanted_cpu_seconds(native_id: int) -> float:
         return (int(running) + int(queued)) / 1e9
     except (OSError, ValueError, IndexError):
         return 0.0
+
+
+def children_cpu_seconds() -> float:
+    """Time the descendants of this process, those they have seen end included, spent on a CPU; 0.0 when unknown."""
+    parents, ticks = {}, {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError, ValueError, IndexError):
+            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+            parents[int(folder.name)] = int(fields[1])
+            ticks[int(folder.name)] = sum(map(int, fields[11:15]))
+    beneath, size = {os.getpid()}, 0
+    while len(beneath) > size:
+        size = len(beneath)
+        beneath |= {pid for pid, parent in parents.items() if parent in beneath}
+    return sum(ticks[pid] for pid in beneath - {os.getpid()}) / os.sysconf("SC_CLK_TCK")
 
 
 def _polled(address: int) -> int:

@@ -11,6 +11,7 @@ from crewdoctor.model.inventory import Endpoint
 from crewdoctor.wire.redact import redact
 from crewdoctor.worker.hosts import endpoint
 from crewdoctor.worker.provenance import version_of
+from crewdoctor.worker.unquieted import unquieted
 
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 _TRUST = (
@@ -41,7 +42,7 @@ def environment_facts() -> dict[str, Any]:
         "default_executor": min(32, cpus + 4),
         "proxies": {name: redact(value) for name, value in _variables(_PROXIES)},
         "trust": dict(_variables(_TRUST)),
-        "tracing": os.environ.get("CREWAI_TRACING_ENABLED", ""),
+        **unquieted(),
     }
 
 

@@ -27,7 +27,7 @@ class Operation:
     """A blocking operation that is going on right now."""
 
     kind: str
-    """`recv send connect tls dns sleep lock process queue file`"""
+    """`recv send connect tls dns sleep lock process queue file database`"""
     peer: str = ""
     """host:port."""
     timeout: Any = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import linecache
 import os
 import sys
@@ -9,6 +10,7 @@ import sysconfig
 from functools import lru_cache
 from pathlib import Path
 from types import FrameType, TracebackType
+from typing import Any
 
 from crewdoctor.model.setting import Location
 
@@ -35,6 +37,11 @@ def shown(file: str) -> str:
     except ValueError:
         return file
     return file if relative.startswith(os.pardir) else relative
+
+
+def at(where: Location | None) -> str:
+    """` (file:line)` behind a sentence; nothing where the place is not known."""
+    return f" ({shown(where.file)}:{where.line})" if where is not None else ""
 
 
 def place(file: str, line: int, function: str = "") -> Location:
@@ -67,3 +74,14 @@ def running(thread: int) -> Location | None:
     """Where a thread stands right now, in the user's own code."""
     frames = users_frames(sys._current_frames().get(thread), most=1)
     return place(*frames[0]) if frames else None
+
+
+def defined_at(function: Any) -> Location | None:
+    """Where a function, method or class is defined."""
+    if isinstance(function, type):
+        function = function.__init__  # type: ignore[misc]
+    try:
+        code = getattr(inspect.unwrap(function), "__code__", None)
+    except ValueError:
+        return None
+    return place(code.co_filename, code.co_firstlineno, code.co_name) if code is not None else None

@@ -35,6 +35,7 @@ _WAITS = (
     ("asyncio/tasks.py", "sleep", "sleep"),
     ("asyncio/subprocess.py", "", "process"),
     ("concurrent/futures/_base.py", "", "lock"),
+    *(("threading.py", name, "") for name in ("run", "_bootstrap", "_bootstrap_inner")),  # where every thread begins
     ("threading.py", "", "lock"),
     ("ssl.py", "do_handshake", "tls"),
     ("ssl.py", "", "recv"),
@@ -82,12 +83,19 @@ def source_of(filename: str, line: int) -> str:
 
 
 def waiting(stack: list[Place]) -> str:
-    """What the innermost calls wait for, by their names; empty when those do not say."""
+    """What the innermost calls wait for, by their names; empty when those do not say.
+
+    From the user's own line outwards nothing waits: the frame that started a thread lies in `threading.py` as well.
+    """
     for code, _ in stack[:_INNERMOST]:
+        if whose(code.co_filename) == "user":
+            break
         filename = code.co_filename.replace(os.sep, "/")
         for ending, function, kind in _WAITS:
             if filename.endswith(f"/{ending}") and function in ("", code.co_name):
-                return kind
+                if kind:
+                    return kind
+                break
     return ""
 
 

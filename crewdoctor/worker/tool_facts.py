@@ -77,7 +77,9 @@ def tool_facts(subject: str, tool: Any, parts: Parts, search: tuple[str, ...]) -
         tuple(dict.fromkeys(each.subject for each in kept)),
     )
     scan = [
-        ScanEntry(each.location, each.client, each.call, encode(each.limit.read), (subject,), redact(each.url))
+        ScanEntry(
+            each.location, each.client, each.call, encode(each.limit.read), (subject,), redact(each.url), each.program
+        )
         for each in waits
     ]
     return ToolFacts(entry, scan, _settings(subject, waits, attributes, location), kept)
@@ -154,6 +156,8 @@ def _settings(
     subject: str, waits: tuple[Waiting, ...], attributes: Mapping[str, Any], location: Location | None
 ) -> list[Setting]:
     """`timeout`: the longest wait any of its calls allows; `timeout.connect` where a call says another."""
+    # A file's lock is no answer: where the tool also waits for somebody, that wait is the tool's timeout.
+    waits = tuple(each for each in waits if each.client != "sqlite3") or waits
     if not waits:
         return [_attribute_setting(subject, attributes, location)]
     longest = max(waits, key=lambda each: _rank(each.limit.read))

@@ -13,15 +13,16 @@ import threading
 import time
 from collections.abc import Hashable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import FrameType
 from typing import Any
 
-from crewdoctor.model.setting import Location
+from crewdoctor.model.setting import UNLIMITED, Location
 from crewdoctor.wire.codec import encode
 from crewdoctor.worker.awaits import tasks
+from crewdoctor.worker.descendants import Descendants
 from crewdoctor.worker.inflight import settle_idle
-from crewdoctor.worker.kernel_wait import kernel_wait, wanted_cpu_seconds
+from crewdoctor.worker.kernel_wait import children_cpu_seconds, kernel_wait, wanted_cpu_seconds
 from crewdoctor.worker.operation import Operation
 from crewdoctor.worker.recorder import Recorder
 from crewdoctor.worker.stacks import Place, described, idle, places, waiting, whose
@@ -32,6 +33,7 @@ LAST_LOOK = 0.6
 """Seconds before the deadline of the look that is always taken."""
 _BUSY = 0.6
 """Share of a tick on the CPU, or in the queue for it, from which a thread computes rather than waits (ours)."""
+_CHILDREN = "children"
 _WAITERS = frozenset({"lock", "queue"})
 
 
@@ -66,6 +68,7 @@ class Watchdog:
         self._recorder, self._control, self._root = recorder, control, project_root
         self._seen: dict[Hashable, _Seen] = {}
         self._due: dict[Hashable, float] = {}
+        self._children = Descendants()
         self._wake, self._waker = os.pipe()
         self._thread = threading.Thread(target=self._watch, name="crewdoctor-watchdog", daemon=True)
 
@@ -104,7 +107,7 @@ class Watchdog:
     def look(self, *, everything: bool = False) -> None:
         """Look once. `everything`: report whatever is blocked at all, however often it was reported before."""
         now = self._recorder.now()
-        sightings = list(self._sightings(now))
+        sightings = [self._with_children(each, now) for each in self._sightings(now)]
         told = [each for each in sightings if not each.waiter] or sightings
         self._due = {key: due for key, due in self._due.items() if any(each.key == key for each in sightings)}
         for each in told:
@@ -115,6 +118,13 @@ class Watchdog:
                     due *= 2
                 self._due[each.key] = due
                 self._tell(each, seconds)
+
+    def _with_children(self, each: Sighting, now: float) -> Sighting:
+        """Waiting for a child that computes is computing; one that does not is waited for."""
+        if each.waiting != "process":
+            return each
+        seen = self._note(_CHILDREN, None, now, children_cpu_seconds())
+        return each if seen.busy_since is None else replace(each, waiting="cpu")
 
     def _tell(self, each: Sighting, seconds: float) -> None:
         frames, user = described(each.stack)
@@ -158,9 +168,9 @@ class Watchdog:
                 operation.started,
                 stack,
                 _name(names.get(operation.thread_id), task),
-                operation.kind,
+                _kind(operation, names.get(operation.thread_id)),
                 operation.span or spans.get(operation.thread_id),
-                _attributes(operation),
+                self._attributes(operation, now),
             )
         for ident, frame in frames.items():
             if ident not in told_threads and (sighting := self._thread_sighting(ident, frame, names, spans, now)):
@@ -168,7 +178,7 @@ class Watchdog:
         for task_id, (ident, task, stack) in chains.items():
             if task_id not in told_tasks and (sighting := self._task_sighting(task, stack, spans.get(ident), now)):
                 yield sighting
-        alive = {*(("thread", ident) for ident in frames), *(("task", task_id) for task_id in chains)}
+        alive = {_CHILDREN, *(("thread", ident) for ident in frames), *(("task", task_id) for task_id in chains)}
         self._seen = {key: seen for key, seen in self._seen.items() if key in alive}
 
     def _thread_sighting(
@@ -187,9 +197,13 @@ class Watchdog:
         if seen.busy_since is not None:
             return Sighting(("busy", ident), seen.busy_since, stack, _name(thread, None), "cpu", span)
         kind = waiting(stack)
-        seen_by_kernel, peer = ("", "") if kind in _WAITERS else kernel_wait(native)
+        seen_by_kernel, peer, endless = ("", "", False) if kind in _WAITERS else kernel_wait(native)
+        if seen_by_kernel == "sleep":  # Python's own sleeps are in flight: this is C code that waits for somebody
+            seen_by_kernel, peer = "lock", "a library that sleeps and tries again"
         kind = kind or seen_by_kernel
-        attrs = {"peer": peer} if peer else {}
+        attrs: dict[str, Any] = {"peer": peer} if peer else {}
+        if endless:
+            attrs["timeout"] = encode(UNLIMITED)
         key = ("thread", ident, seen.place)
         return Sighting(key, seen.since, stack, _name(thread, None), kind, span, attrs, waiter=kind in _WAITERS)
 
@@ -216,6 +230,16 @@ class Watchdog:
             seen.cpu, seen.looked = cpu, now
         return seen
 
+    def _attributes(self, operation: Operation, now: float) -> dict[str, Any]:
+        attrs: dict[str, Any] = {"bytes_received": operation.bytes}
+        if operation.peer:
+            attrs["peer"] = operation.peer
+        if operation.timeout is not None:
+            attrs["timeout"] = encode(operation.timeout)
+        if operation.kind == "process":
+            attrs["idle_seconds"] = round(min(self._children.idle_seconds(now), now - operation.started), 3)
+        return attrs
+
     def _innermost_operations(self) -> dict[int, Operation]:
         """The latest of each thread and task: an HTTP tap's wait holds the socket's within it."""
         latest: dict[Hashable, tuple[int, Operation]] = {}
@@ -231,13 +255,13 @@ class Watchdog:
         return found
 
 
-def _attributes(operation: Operation) -> dict[str, Any]:
-    attrs: dict[str, Any] = {"bytes_received": operation.bytes}
-    if operation.peer:
-        attrs["peer"] = operation.peer
-    if operation.timeout is not None:
-        attrs["timeout"] = encode(operation.timeout)
-    return attrs
+def _kind(operation: Operation, thread: threading.Thread | None) -> str:
+    """What an operation waits for; of a statement of a database only the kernel knows whether it works or waits."""
+    if operation.kind != "database":
+        return operation.kind
+    native = os.getpid() if thread is threading.main_thread() else getattr(thread, "native_id", None) or 0
+    held = kernel_wait(native)[0]
+    return "lock" if held == "sleep" else held or "cpu"
 
 
 def _name(thread: threading.Thread | None, task: Any) -> str:

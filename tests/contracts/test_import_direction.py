@@ -20,7 +20,13 @@ PURE = 2
 """Level of every other room: probes, rules, budget, timeline and what they share."""
 CHILD = {"scope", "probes", "scan", "wire", "model", "net", "llm", "sampling", "worker", "endpoint"}
 FORBIDDEN = {"rules": {"probes"}, "probes": {"rules", "worker"}, "supervisor": {"worker"}, "endpoint": {"worker"}}
-THIRD_PARTY = {"cli": {"typer"}, "report": {"rich"}, "endpoint": {"starlette", "uvicorn"}, "config": {"tomli"}}
+THIRD_PARTY = {
+    "cli": {"typer"},
+    "report": {"rich"},
+    "endpoint": {"starlette", "uvicorn"},
+    "config": {"tomli"},
+    "minimal": {"crewai"},
+}
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 

@@ -24,11 +24,12 @@ from crewdoctor.model.options import Options  # noqa: E402
 from crewdoctor.model.plan import Plan, Step  # noqa: E402
 from crewdoctor.model.probe import CannotProbe  # noqa: E402
 from crewdoctor.model.result import Status, StepResult  # noqa: E402
+from crewdoctor.net.clients import STORES  # noqa: E402
 from crewdoctor.wire.codec import decode, encode  # noqa: E402
 from crewdoctor.wire.recording import RecordingWriter, header, read_recording  # noqa: E402
 from crewdoctor.worker.recorder import Recorder  # noqa: E402
 
-PROBES = ("net_dns", "net_tcp", "net_proxy")
+PROBES = ("net_dns", "net_tcp", "net_proxy", "net_tls")
 
 
 def loopback_up():
@@ -88,7 +89,7 @@ def main(scenario, target):
         own_files(folder)
         scene = getattr(importlib.import_module("scenarios"), scenario)()
         for name in list(os.environ):
-            if name.lower().endswith("_proxy"):
+            if name.lower().endswith("_proxy") or name in STORES:
                 del os.environ[name]
         os.environ.update(scene.environment)
         known = {"target": "crew.py", "crew": "crew:crew", "project_root": ".", "shape": "module"}

@@ -11,6 +11,8 @@ SCENARIOS = {
     "cd101_quiet": "healthy",
     "cd103_fires": "split_horizon",
     "cd103_quiet": "healthy",
+    "cd104_fires": "ipv6_swallowed",
+    "cd104_quiet": "ipv6_refused",
     "cd105_fires": "refused",
     "cd105_quiet": "healthy",
     "cd106_fires": "dropped",
@@ -21,6 +23,12 @@ SCENARIOS = {
     "cd110_quiet": "cidr_honoured",
     "cd111_fires": "proxy_dead",
     "cd111_quiet": "proxy_works",
+    "cd120_fires": "certificate_of_a_private_authority",
+    "cd120_quiet": "certificate_every_client_trusts",
+    "cd121_fires": "tls_stalls",
+    "cd121_quiet": "tls_takes_its_time",
+    "cd122_fires": "tls_to_a_plain_port",
+    "cd122_quiet": "tls_speaks",
 }
 
 for name in sys.argv[1:] or SCENARIOS:

@@ -3,7 +3,11 @@
 A scenario returns the endpoints of a crew and the environment its process has. Names live under `lab.example`.
 """
 
+import socket
+import subprocess
+import threading
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from nameserver import Nameserver
@@ -34,6 +38,18 @@ def endpoint(host, port, scheme="http", clients=("httpx",), kind="tool"):
         "source": "tools.py:7",
         "location": {"file": "tools.py", "line": 7, "function": "lookup", "source": ""},
     }
+
+
+def void(*addresses):
+    """IPv6 addresses that swallow every packet: a link whose far end is somebody else's."""
+    for command in (
+        "ip link add here type veth peer name there",
+        "ip link set there up",
+        "ip link set here up",
+        "ip -6 addr add 2001:db8::5/64 dev here nodad",
+        *(f"ip -6 neigh add {each} lladdr 02:00:00:00:00:77 dev here nud permanent" for each in addresses),
+    ):
+        subprocess.run(command.split(), check=True)
 
 
 def resolver(*nameservers, options=""):
@@ -86,6 +102,32 @@ def all_nameservers_dead():
     resolver(DEAD, options="timeout:2 attempts:1")
     keep(Nameserver(DEAD, silent=True))
     return Scene([endpoint("svc.lab.example", 8080)])
+
+
+V6 = "2001:db8::77"
+
+
+def ipv6_swallowed():
+    """The AAAA record leads into a black hole, the A record to the service."""
+    void(V6)
+    resolver(HEALTHY)
+    keep(Nameserver(HEALTHY, {"svc.lab.example": [V6, SERVICE]}))
+    return Scene([endpoint("svc.lab.example", keep(service(SERVICE)).server_port)])
+
+
+def ipv6_swallowed_for_a_client_that_races():
+    """The same, and aiohttp tries both at once."""
+    scene = ipv6_swallowed()
+    scene.endpoints[0]["clients"] = ["aiohttp"]
+    return scene
+
+
+def ipv6_refused():
+    """Nothing listens on the AAAA record's address, which says so at once."""
+    subprocess.run(["ip", "-6", "addr", "add", f"{V6}/128", "dev", "lo"], check=True)
+    resolver(HEALTHY)
+    keep(Nameserver(HEALTHY, {"svc.lab.example": [V6, SERVICE]}))
+    return Scene([endpoint("svc.lab.example", keep(service(SERVICE)).server_port)])
 
 
 def name_unknown():
@@ -152,6 +194,64 @@ def slow_tls():
     return Scene([there], {"SSL_CERT_FILE": server.authority}, [limit])
 
 
+def certificate_of_a_private_authority():
+    """REQUESTS_CA_BUNDLE names the authority: that helps requests, and not httpx."""
+    server = keep(SlowTls(SERVICE, pause=0.0))
+    there = endpoint(SERVICE, server.port, "https", ["httpx", "requests"])
+    return Scene([there], {"REQUESTS_CA_BUNDLE": server.authority})
+
+
+def certificate_every_client_trusts():
+    """The same, and SSL_CERT_FILE names it as well."""
+    scene = certificate_of_a_private_authority()
+    scene.environment["SSL_CERT_FILE"] = scene.environment["REQUESTS_CA_BUNDLE"]
+    return scene
+
+
+def certificate_expired():
+    """The authority is trusted, the certificate was valid until yesterday."""
+    server = keep(SlowTls(SERVICE, pause=0.0, not_after=datetime.now(timezone.utc) - timedelta(days=1)))
+    return Scene([endpoint(SERVICE, server.port, "https")], {"SSL_CERT_FILE": server.authority})
+
+
+def certificate_for_another_name():
+    """The authority is trusted, the certificate names another address."""
+    server = keep(SlowTls(SERVICE, pause=0.0, named="127.0.9.9"))
+    return Scene([endpoint(SERVICE, server.port, "https")], {"SSL_CERT_FILE": server.authority})
+
+
+def tls_stalls():
+    """Connections are accepted, and nobody ever answers a ClientHello."""
+    listener = keep(socket.create_server((SERVICE, 0)))
+    return Scene([endpoint(SERVICE, listener.getsockname()[1], "https")])
+
+
+def tls_takes_its_time():
+    """The same, and after 4.5 s the handshake comes about."""
+    server = keep(SlowTls(SERVICE, pause=4.5))
+    return Scene([endpoint(SERVICE, server.port, "https")], {"SSL_CERT_FILE": server.authority})
+
+
+def tls_broken():
+    """The server closes the connection on the ClientHello: an answer, if not a kind one."""
+    listener = keep(socket.create_server((SERVICE, 0)))
+    threading.Thread(target=lambda: [listener.accept()[0].close() for _ in range(99)], daemon=True).start()
+    return Scene([endpoint(SERVICE, listener.getsockname()[1], "https")])
+
+
+def bundle_missing():
+    """SSL_CERT_FILE names a file that is not there."""
+    server = keep(SlowTls(SERVICE, pause=0.0))
+    return Scene([endpoint(SERVICE, server.port, "https")], {"SSL_CERT_FILE": "/nowhere/ca.pem"})
+
+
+def certificate_behind_a_proxy():
+    """Reached through a proxy's tunnel alone; the authority is private."""
+    server = keep(SlowTls(SERVICE, pause=0.0))
+    proxy = keep(Proxy())
+    return Scene([endpoint(SERVICE, server.port, "https", ["openai"], "llm")], {"HTTPS_PROXY": proxy.url})
+
+
 def internal_name_not_excepted():
     """A local name that NO_PROXY forgot, and a proxy that cannot reach it."""
     proxy = keep(Proxy(status=504))
@@ -201,3 +301,14 @@ def proxy_slow():
     proxy = keep(Proxy(delay=2.6))
     port = keep(service(SERVICE)).server_port
     return Scene([endpoint(SERVICE, port, "https", ["urllib"])], {"HTTPS_PROXY": proxy.url})
+
+
+def tls_to_a_plain_port():
+    """An https:// URL before a server that speaks HTTP."""
+    return Scene([endpoint(SERVICE, keep(service(SERVICE)).server_port, "https")])
+
+
+def tls_speaks():
+    """The port speaks TLS, with a certificate the client knows."""
+    server = keep(SlowTls(SERVICE, pause=0))
+    return Scene([endpoint(SERVICE, server.port, "https")], {"SSL_CERT_FILE": server.authority})

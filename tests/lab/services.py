@@ -47,14 +47,17 @@ def service(host="127.0.0.1", port=0):
 
 
 class SlowTls:
-    """Accepts, thinks for `pause` seconds, then shakes hands. `authority`: the file of the CA to trust."""
+    """Accepts, thinks for `pause` seconds, then shakes hands. `authority`: the file of the CA to trust.
 
-    def __init__(self, host, pause):
-        ca = trustme.CA()
+    `named`: whom the certificate is for, if not `host`.
+    """
+
+    def __init__(self, host, pause, named="", not_after=None):
+        ca = trustme.CA(organization_name="House of Keys")
         self.authority = str(Path(tempfile.mkdtemp(), "ca.pem"))
         ca.cert_pem.write_to_path(self.authority)
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        ca.issue_cert(host).configure_cert(self.context)
+        ca.issue_cert(named or host, not_after=not_after).configure_cert(self.context)
         self.pause = pause
         self.listener = socket.create_server((host, 0))
         self.port = self.listener.getsockname()[1]

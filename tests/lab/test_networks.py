@@ -1,5 +1,7 @@
 """Broken networks, real ones: what is said first of each, and that healthy ones are met with silence."""
 
+import shutil
+
 import pytest
 
 from crewdoctor import causality, rulebook
@@ -19,7 +21,11 @@ def first(recording):
 
 
 @pytest.mark.parametrize(
-    "scenario", ["healthy", "second_nameserver_dead", "cidr_honoured", "proxy_works", "unused_port_refused"]
+    "scenario",
+    [
+        *("healthy", "second_nameserver_dead", "cidr_honoured", "proxy_works", "unused_port_refused"),
+        *("certificate_every_client_trusts", "tls_takes_its_time"),
+    ],
 )
 def test_a_network_that_serves_its_crew_is_met_with_silence(network, scenario):
     assert findings(network(scenario)) == ()
@@ -157,3 +163,56 @@ def test_a_host_behind_a_dead_proxy_is_not_accused_of_having_no_address(network)
 
 def test_no_proxy_password_is_recorded(network):
     assert "secret-word" not in repr(network("proxy_dead"))
+
+
+def test_a_bundle_only_requests_reads_helps_no_other_client(network):
+    told = first(network("certificate_of_a_private_authority"))
+
+    assert (told.code, told.severity.value) == ("CD120", "warning")
+    assert told.message.startswith("httpx does not trust the certificate of 127.0.3.1:")
+    assert "House of Keys" in told.message
+    assert "env REQUESTS_CA_BUNDLE" in told.message
+    assert told.fix.code.startswith('export SSL_CERT_FILE="/')
+
+
+@pytest.mark.parametrize(
+    ("scenario", "words", "fix"),
+    [
+        ("certificate_expired", "certificate has expired", "Renew it at the server"),
+        ("certificate_for_another_name", "IP address mismatch", "Renew it at the server"),
+        ("bundle_missing", "SSL_CERT_FILE cannot be read", "Name a bundle"),
+        ("certificate_behind_a_proxy", "openai does not trust", "Name a bundle"),
+    ],
+)
+def test_what_is_wrong_with_a_certificate_decides_where_it_is_mended(network, scenario, words, fix):
+    told = [each for each in findings(network(scenario)) if each.code == "CD120"]
+
+    assert len(told) == 1
+    assert words in told[0].message
+    assert told[0].fix.title.startswith(fix)
+
+
+def test_a_client_hello_nobody_answers(network):
+    told = findings(network("tls_stalls"))
+
+    assert [(each.code, each.severity.value) for each in told] == [("CD121", "error")]
+    assert told[0].measured.value.value == pytest.approx(8.0, abs=0.5)
+    assert "no byte" in told[0].message
+
+
+def test_a_connection_closed_on_the_client_hello_is_no_stall(network):
+    assert [each.code for each in findings(network("tls_broken"))] == []
+
+
+@pytest.mark.skipif(not shutil.which("ip"), reason="iproute2 makes the black hole")
+class TestBlackHole:
+    def test_an_ipv6_address_that_swallows_packets_is_foretold(self, network):
+        told = findings(network("ipv6_swallowed"))
+
+        assert [(each.code, each.severity.value) for each in told] == [("CD104", "warning")]
+        assert told[0].message.startswith("2001:db8::77, the IPv6 address of svc.lab.example:")
+        assert told[0].measured.value == pytest.approx(4.0, abs=0.5)
+
+    @pytest.mark.parametrize("scenario", ["ipv6_refused", "ipv6_swallowed_for_a_client_that_races"])
+    def test_what_costs_no_time_is_met_with_silence(self, network, scenario):
+        assert findings(network(scenario)) == ()

@@ -9,7 +9,7 @@ import httpx
 import pytest
 import requests
 
-from crewdoctor.net.clients import proxy_choice, trust_store
+from crewdoctor.net.clients import STORES, every_store, proxy_choice, trust_store
 
 LAB = Path(__file__).parents[1] / "lab"
 
@@ -136,6 +136,35 @@ def test_each_client_has_its_own_trust_store(monkeypatch):
 
     assert labels == {"httpx": "certifi", "requests": "env REQUESTS_CA_BUNDLE", "urllib": "system", "aiohttp": "system"}
     assert trust_store("requests").context().get_ca_certs()
+
+
+def test_a_client_says_which_variable_would_move_its_store(monkeypatch):
+    for name in STORES:
+        monkeypatch.delenv(name, raising=False)
+
+    reads = {client: trust_store(client).reads[0] for client in ("httpx", "openai", "requests", "urllib", "aiohttp")}
+
+    assert reads.pop("requests") == "REQUESTS_CA_BUNDLE"
+    assert set(reads.values()) == {"SSL_CERT_FILE"}
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("httpx2"), reason="httpx2 is not installed")
+def test_httpx2_takes_the_systems_store(monkeypatch):
+    for name in STORES:
+        monkeypatch.delenv(name, raising=False)
+
+    assert trust_store("httpx2").label == "system"
+
+
+def test_every_store_is_named_once_and_the_systems_own_is_not_moved_by_a_variable(monkeypatch):
+    for name in STORES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("SSL_CERT_FILE", requests.certs.where())
+
+    stores = {store.label: store.path for store in every_store()}
+
+    assert list(stores) == ["env SSL_CERT_FILE", "certifi", "system"]
+    assert stores["system"] != requests.certs.where()
 
 
 def clean(monkeypatch):

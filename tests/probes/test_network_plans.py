@@ -6,7 +6,7 @@ from crewdoctor.model.inventory import Endpoint, Inventory, LlmEntry
 from crewdoctor.model.options import Options
 from crewdoctor.model.plan import Skip, Step
 from crewdoctor.net.clients import proxy_choice
-from crewdoctor.probes import net_dns, net_proxy, net_tcp
+from crewdoctor.probes import net_dns, net_proxy, net_tcp, net_tls
 
 MODEL = Endpoint("host:api.example:443", "https", "api.example", 443, "llm", ("agent:a/llm",), ("openai",))
 TOOL = Endpoint("host:svc.example:80", "http", "svc.example", 80, "tool", ("tool:t",), ("requests",))
@@ -46,6 +46,14 @@ def test_every_endpoint_is_connected_to_from_the_users_interpreter():
     assert steps[PROXY.subject].args["clients"] == []
 
 
+def test_hands_are_shaken_where_a_client_would():
+    steps, skips = planned(net_tls, *EVERYTHING)
+
+    assert set(steps) == {MODEL.subject}
+    assert skips == {}
+    assert steps[MODEL.subject].args["clients"] == ["openai"]
+
+
 def test_clients_are_asked_for_the_way_to_what_the_crew_itself_calls():
     steps, _ = planned(net_proxy, *EVERYTHING)
 
@@ -53,7 +61,7 @@ def test_clients_are_asked_for_the_way_to_what_the_crew_itself_calls():
     assert "HEAD" in steps[TOOL.subject].announce
 
 
-@pytest.mark.parametrize("probe", [net_dns, net_tcp, net_proxy])
+@pytest.mark.parametrize("probe", [net_dns, net_tcp, net_proxy, net_tls])
 @pytest.mark.parametrize(
     ("usable_key", "llm", "left_alone"),
     [(False, "embedded", True), (True, "embedded", False), (None, "embedded", False), (True, "own", False)],
@@ -74,7 +82,7 @@ def test_a_client_with_an_interceptor_reads_no_proxy_variables(monkeypatch):
     assert [proxy_choice(client, "https://api.example/").proxy for client in step.args["clients"]] == [None]
 
 
-@pytest.mark.parametrize("probe", [net_dns, net_tcp, net_proxy])
+@pytest.mark.parametrize("probe", [net_dns, net_tcp, net_proxy, net_tls])
 def test_ids_are_unique_and_nothing_is_paid_for(probe):
     found = [*planned(probe, *EVERYTHING)[0].values()]
 

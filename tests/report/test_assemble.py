@@ -125,3 +125,19 @@ def test_no_mismatch_does_not_hide_what_stayed_open():
     assert report.verdict == (
         "no mismatch found; 1 question stayed open; the model was SIMULATED, so the provider itself was not examined"
     )
+
+
+def test_a_tool_that_would_write_was_not_examined_and_did_not_fail():
+    blocked = Failure(FailureKind.BLOCKED_WOULD_WRITE, "blocked: would write")
+    held = recording(
+        replace(OK, facts={"blocked": True, "blocked_what": ["POST api/rows"]}),
+        spans=(replace(SPAN, failure=blocked),),
+        simulated=("agent:a/llm",),
+    )
+    report = assemble(held, (), (), None)
+
+    assert [question.status for question in report.questions] == ["skipped"]
+    assert "1 tool not examined" in report.verdict
+    (unexamined,) = [each for each in report.unexamined if "tool:x" in each.subject]
+    assert "it would POST api/rows" in unexamined.reason
+    assert "--allow-tool 'x'" in unexamined.reason

@@ -10,7 +10,8 @@ import pytest
 from junitparser import Error, Failure, JUnitXml, Skipped
 
 from crewdoctor import pipeline
-from crewdoctor.model.rule import RuleOutcome, RuleStatus
+from crewdoctor.model.rule import Ignored, RuleOutcome, RuleStatus
+from crewdoctor.model.setting import Location
 from crewdoctor.report.junit import render
 from crewdoctor.wire.recording import read_recording
 
@@ -112,6 +113,16 @@ def test_cases_fail_where_the_process_exits_with_one(fail_on):
 
     assert bool(failed) is (fail_on == "warning")
     assert sample.HANG.message in text  # below it, it is told in the output of its suite
+
+
+def test_what_was_ignored_is_skipped_with_its_place_and_reason():
+    ignored = Ignored("tool:look_up", "it waits", Location("/srv/project/tools.py", 57), "the service is ours")
+    rule = RuleOutcome("CD301", "tool_without_timeout", RuleStatus.IGNORED, "in source", ignored=(ignored,))
+
+    _, result = outcome(read(sick(findings=(), rules=(rule,))), "CD301")
+
+    assert isinstance(result, Skipped)
+    assert result.message == "ignored in source: CD301 tool:look_up at tools.py:57, reason: the service is ours"
 
 
 def test_names_are_the_same_sick_and_healthy():

@@ -99,9 +99,20 @@ def test_what_was_ignored_is_not_folded():
     ignored = Ignored("tool:look_up", "it waits", Location("/srv/project/tools.py", 57), "the service is ours")
     rules = (RuleOutcome("CD301", "tool_without_timeout", RuleStatus.IGNORED, "in source", ignored=(ignored,)),)
 
-    text = openly(render(sick(findings=(), rules=rules)))
+    text = openly(render(sick(findings=(), rules=rules, exit_code=0)))
 
+    assert text.startswith("## \N{WARNING SIGN}")
     assert "- Ignored in source: CD301 `tool:look_up` at `tools.py:57`, reason: the service is ours" in text
+
+
+@pytest.mark.parametrize("status", ["failed", "killed", "crashed"])
+def test_what_stayed_open_is_not_shown_as_fine(status):
+    asked = (replace(sick().questions[0], status=status, answer="its deadline came"),)
+
+    text = render(sick(findings=(), exit_code=0, questions=asked, rules=()))
+
+    assert text.startswith("## \N{WARNING SIGN}")
+    assert "| network | \N{WARNING SIGN}\ufe0f | 1 stayed open |" in text
 
 
 EVIL = [

@@ -14,7 +14,7 @@ from crewdoctor.model.span import Failure, FailureKind, Span
 from crewdoctor.wire.recording import read_recording
 
 RECORDINGS = Path(__file__).parents[2] / "fixtures" / "recordings"
-SICK = ["cd103", "cd105", "cd106", "cd110", "cd111"]
+SICK = ["cd103", "cd105", "cd106", "cd110", "cd111", "cd121"]
 
 
 def sick(code):
@@ -61,7 +61,7 @@ def test_a_request_of_the_crew_that_was_answered_beats_the_probe(code):
     assert told(with_spans(recording, request(recording)), code) == ()
 
 
-@pytest.mark.parametrize("code", ["cd103", "cd105", "cd106"])
+@pytest.mark.parametrize("code", ["cd103", "cd105", "cd106", "cd121"])
 def test_a_tool_that_came_back_well_beats_the_probe(code):
     assert told(with_spans(sick(code), call()), code) == ()
 
@@ -105,7 +105,7 @@ def test_what_the_crew_does_not_wait_for_is_not_accused(code, changes):
     assert told(with_endpoint(sick(code), **changes)) == ()
 
 
-@pytest.mark.parametrize("code", ["cd101", "cd103", "cd105", "cd106", "cd111"])
+@pytest.mark.parametrize("code", ["cd101", "cd103", "cd105", "cd106", "cd111", "cd121"])
 def test_a_model_the_embedded_one_stands_in_for_is_a_note(code):
     recording = with_endpoint(sick(code), kind="llm", used_by=("agent:Clerk/llm",))
     (endpoint,) = recording.inventory.endpoints
@@ -158,3 +158,96 @@ def test_a_connect_is_compared_with_the_limit_of_those_who_wait_for_it(allowed, 
     recording = replace(recording, spans=slow, inventory=replace(recording.inventory, settings=(written,)))
 
     assert [each.severity.value for each in told(recording, "cd107")] == severities
+
+
+UNTRUSTED = Failure(FailureKind.TLS_UNTRUSTED, "certificate verify failed")
+
+
+def test_a_certificate_the_crew_itself_stumbled_over_is_an_error():
+    recording = sick("cd120")
+    attrs = {**request(recording).attrs, "status": None}
+
+    (finding,) = told(with_spans(recording, request(recording, failure=UNTRUSTED, end=3.0, attrs=attrs)), "cd120")
+
+    assert (finding.severity.value, finding.observed, finding.lost) == ("error", True, pytest.approx(2.0))
+    assert "9.1" in finding.evidence
+
+
+@pytest.mark.parametrize(("client", "codes"), [("httpx", []), ("requests", ["CD120"])])
+def test_a_client_that_got_through_all_the_same_is_not_accused(client, codes):
+    recording = sick("cd120")
+    through = request(recording, attrs={**request(recording).attrs, "client": client})
+
+    assert [each.code for each in told(with_spans(recording, through), "cd120")] == codes
+
+
+def test_the_openai_sdk_gets_through_where_httpx_does():
+    recording = sick("cd120")
+    through = request(recording, attrs={**request(recording).attrs, "client": "openai"})
+
+    assert told(with_spans(recording, through), "cd120") == ()
+
+
+def slow_proxy(cut_off):
+    """The proxy answers after 2.6 s what takes 1 ms without it; the crew's request got through it, or gave up."""
+    recording = sick("cd111")
+    step = next(each.step.id for each in recording.results if each.step.probe == "net.proxy")
+    exchange = next(span for span in recording.spans if span.name == "proxy.connect")
+    slow = replace(
+        exchange, end=exchange.start + 2.6, failure=None, attrs={**exchange.attrs, "connected": 0.001, "status": 200}
+    )
+    spans = tuple(slow if span is exchange else span for span in recording.spans)
+    direct = {"connected": 0.001, "status": None}
+    results = tuple(
+        replace(each, facts={**each.facts, "direct": direct}) if each.step.id == step else each
+        for each in recording.results
+    )
+    recording = replace(recording, spans=spans, results=results)
+    there = request(recording)
+    gave_up = Failure(FailureKind.TIMEOUT_CONNECT)
+    failed = replace(there, id="9.3", failure=gave_up, end=there.start + 2.0, attrs={**there.attrs, "status": None})
+    return with_spans(recording, there, *([failed] if cut_off else ()))
+
+
+def test_a_proxy_that_is_slow_and_serves_is_accused_only_where_a_client_gave_up_on_it():
+    assert told(slow_proxy(cut_off=False), "cd111") == ()
+    (finding,) = told(slow_proxy(cut_off=True), "cd111")
+    assert finding.severity.value == "error"
+
+
+def test_a_variable_is_only_to_be_unset_where_the_direct_way_works():
+    (finding,) = told(sick("cd111"), "cd111")
+    assert "unset" not in finding.fix.code
+    assert "name another one" in finding.fix.title
+
+
+def connect(recording, address, **changes):
+    (endpoint,) = recording.inventory.endpoints
+    family = "v6" if ":" in address else "v4"
+    attrs = {"host": endpoint.host, "port": endpoint.port, "address": address, "family": family}
+    span = Span("9.3", "crew.kickoff@crew:crew", "tcp.connect", 1.0, 1.01, Layer.TOOL, "tool:lookup", attrs=attrs)
+    return replace(span, **changes)
+
+
+@pytest.mark.parametrize("ended", [{"failure": Failure(FailureKind.TCP_TIMEOUT), "end": 4.0}, {"end": None}])
+def test_a_connection_of_the_crew_that_waited_for_ipv6_is_an_error(ended):
+    recording = sick("cd104")
+
+    (finding,) = told(with_spans(recording, connect(recording, "2001:db8::77", **ended)), "cd104")
+
+    assert (finding.severity.value, finding.observed) == ("error", True)
+    assert finding.lost >= 3.0
+    assert "9.3" in finding.evidence
+
+
+@pytest.mark.parametrize(
+    ("address", "ended"),
+    [
+        ("127.0.3.1", {}),
+        ("2001:db8::77", {"failure": Failure(FailureKind.CANCELLED), "end": 1.25}),
+    ],
+)
+def test_a_crew_that_took_ipv4_or_raced_both_is_not_accused(address, ended):
+    recording = sick("cd104")
+
+    assert told(with_spans(recording, connect(recording, address, **ended)), "cd104") == ()

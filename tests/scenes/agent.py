@@ -1,9 +1,9 @@
 """What the rules of agents, the crew's limiter and crewdoctor itself are shown."""
 
-from recordings import AGENT, CREW, LLM, TOOL, TOOL_LINE, Scene, default, scan_entry, setting, written
+from recordings import AGENT, CREW, LLM, TOOL, TOOL_LINE, Scene, default, scan_entry, setting, wire, written
 
 from crewdoctor.model.result import Status
-from crewdoctor.model.setting import UNLIMITED, Seconds, Setting
+from crewdoctor.model.setting import UNLIMITED, Location, Seconds, Setting
 from crewdoctor.model.span import FailureKind
 
 
@@ -177,3 +177,35 @@ def cd904_quiet(scene: Scene) -> None:
     step = scene.step("llm.sdk", LLM, 4.0, 12.0)
     for index in range(6):
         scene.llm(step, 4.0 + index, 4.5 + index)
+
+
+def _guardrail(scene: Scene, end: float | None) -> None:
+    scene.crew(tools=0)
+    status = Status.OK if end else Status.KILLED
+    step = scene.step("crew.kickoff", CREW, 10.0, 32.0, status, reason="" if end else "nothing has moved for 20.1 s")
+    kickoff = scene.span(step, "crew.kickoff", 10.1, end and end + 0.2)
+    task = scene.span(step, "task.execution", 10.2, end and end + 0.1, subject="task:1", parent=kickoff)
+    agent = scene.span(step, "agent.execution", 10.3, 11.2, subject=AGENT, parent=task)
+    scene.llm(step, 10.4, 11.0, parent=agent)
+    peer = {"host": "moderation.internal", "port": 443}
+    limits = {"connect": wire(UNLIMITED), "read": wire(UNLIMITED)}
+    request = scene.span(
+        step, "http.request", 11.3, end, subject="task:1", parent=task, client="requests", timeout=limits, **peer
+    )
+    exchange = scene.span(
+        step, "net.exchange", 11.3, end, subject="task:1", parent=request, timeout=wire(UNLIMITED), **peer
+    )
+    if end is None:
+        line = Location("/project/crew.py", 8, "no_banned_words", 'r = requests.get("https://moderation.internal/")')
+        looks = {"peer": "moderation.internal:443", "timeout": wire(UNLIMITED), "bytes_received": 0}
+        scene.stack(step, 31.9, exchange, "recv", seconds=20.5, line=line, **looks)
+
+
+def cd507_fires(scene: Scene) -> None:
+    """The agent has answered; its task's guardrail asks a host that stays silent."""
+    _guardrail(scene, None)
+
+
+def cd507_quiet(scene: Scene) -> None:
+    """The same guardrail, answered."""
+    _guardrail(scene, 11.9)

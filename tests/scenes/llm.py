@@ -112,6 +112,39 @@ def cd213_quiet(scene: Scene) -> None:
     scene.llm(step, 31.0, 31.6, parent=agent)
 
 
+def _refused(scene: Scene, *, retried: bool) -> None:
+    scene.crew(
+        setting(LLM, "llm", "timeout.read", Seconds(600.0), SDK),
+        setting(LLM, "llm", "max_retries", 2, SDK),
+        setting(LLM, "llm", "api_key", True),
+        setting(LLM, "llm", "base_url", "http://model.internal:8000/v1", SDK),
+        setting(AGENT, "agent", "max_retry_limit", 2, default("default of crewai 1.15.30")),
+        tools=0,
+    )
+    text = "Error code: 401 - {'error': {'message': 'Incorrect API key provided.', 'code': 'invalid_api_key'}}"
+    refused = FailureKind.HTTP_UNAUTHORIZED
+    alone = scene.step("llm.sdk", LLM, 4.0, 4.2)
+    scene.llm(alone, 4.0, 4.1, kind="cold", failure=refused, text=text, status=401)
+    step = scene.step("crew.kickoff", CREW, 30.0, 31.0)
+    kickoff = scene.span(step, "crew.kickoff", 30.0, 30.9, failure=refused)
+    for index in range(3 if retried else 1):
+        begun = 30.0 + index * 0.2
+        agent = scene.span(step, "agent.execution", begun, begun + 0.1, subject=AGENT, parent=kickoff, failure=refused)
+        scene.llm(step, begun, begun + 0.1, parent=agent, failure=refused, text=text, status=401)
+    if not retried:
+        scene.llm(step, 30.5, 30.8, parent=kickoff)
+
+
+def cd214_fires(scene: Scene) -> None:
+    """A key that is refused, alone and three times in the crew."""
+    _refused(scene, retried=True)
+
+
+def cd214_quiet(scene: Scene) -> None:
+    """Refused once; what was asked next was answered."""
+    _refused(scene, retried=False)
+
+
 def cd221_fires(scene: Scene) -> None:
     """Tokens for two seconds, then nothing until the deadline."""
     _crew(scene, stream=True)
@@ -126,3 +159,24 @@ def cd221_quiet(scene: Scene) -> None:
     _crew(scene, stream=True)
     step = scene.step("llm.sdk", LLM, 4.0, 22.0)
     scene.llm(step, 4.0, 16.0, stream=True, first_token=0.4, gaps_max=0.6)
+
+
+def _flaky(scene: Scene, retries: int) -> None:
+    _crew(scene, retries=retries)
+    _alone(scene, 0.4, 0.4)
+    failure = FailureKind.HTTP_SERVER_ERROR
+    step = scene.step("crew.kickoff", CREW, 30.0, 31.0)
+    kickoff = scene.span(step, "crew.kickoff", 30.0, 30.9, failure=None if retries else failure)
+    scene.llm(step, 30.0, 30.2, parent=kickoff, failure=failure, status=503)
+    if retries:
+        scene.llm(step, 30.4, 30.8, parent=kickoff)
+
+
+def cd311_fires(scene: Scene) -> None:
+    """One 503 among answers, and nothing asks again."""
+    _flaky(scene, 0)
+
+
+def cd311_quiet(scene: Scene) -> None:
+    """The same, and the SDK repeats it."""
+    _flaky(scene, 2)

@@ -1,6 +1,6 @@
 """What the rules of the tools are shown."""
 
-from recordings import AGENT, CREW, LLM, TOOL, TOOL_LINE, Scene, default, scan_entry, setting, written
+from recordings import AGENT, CREW, LLM, TOOL, TOOL_LINE, Scene, default, scan_entry, setting, wire, written
 
 from crewdoctor.model.result import Status
 from crewdoctor.model.setting import UNLIMITED, Seconds, Setting
@@ -132,3 +132,30 @@ def cd312_quiet(scene: Scene) -> None:
     scene.tool(step, 5.0, 6.2, timeout=10.0)
     for _ in range(4):
         scene.tool(step, 9.0, 10.4, n=4, timeout=10.0)
+
+
+def _pool(scene: Scene, *, wide: int) -> None:
+    _crew(scene, 10.0)
+    step = scene.step("tool.isolated", TOOL, 5.0, 15.0)
+    rounds = 6 // wide
+    call = scene.span(
+        step, "tool.call", 5.0, 5.0 + 1.5 * rounds, subject=TOOL, tool="search", n=1, args_source="schema"
+    )
+    peer = {"host": "internal-api.local", "port": 443}
+    limits = {"connect": wire(10.0), "read": wire(10.0), "pool": wire(10.0)}
+    for index in range(6):
+        begun = 5.0 + 1.5 * (index // wide)
+        request = scene.span(
+            step, "http.request", 5.0, begun + 1.5, parent=call, client="httpx", timeout=limits, status=200, **peer
+        )
+        scene.span(step, "net.exchange", begun, begun + 1.5, parent=request, first_byte=1.5, **peer)
+
+
+def cd603_fires(scene: Scene) -> None:
+    """Six threads, one connection: the last waits 7.5 s for it."""
+    _pool(scene, wide=1)
+
+
+def cd603_quiet(scene: Scene) -> None:
+    """Six connections for six threads."""
+    _pool(scene, wide=6)

@@ -11,13 +11,15 @@ from crewdoctor.causality import order
 from crewdoctor.model.finding import Finding, Severity
 from crewdoctor.model.inventory import AgentEntry, Endpoint, Inventory, LlmEntry, ToolEntry
 from crewdoctor.model.layer import Layer
+from crewdoctor.model.plan import Step
 from crewdoctor.model.recording import Header, Recording
+from crewdoctor.model.result import Status, StepResult
 from crewdoctor.model.span import Failure, FailureKind, Span
 
 AGENT, MODEL, FIRST, SECOND = "agent:a", "agent:a/llm", "tool:first", "tool:second"
 HOST, OTHER_HOST = "host:one:80", "host:two:80"
 SUBJECTS = [AGENT, MODEL, FIRST, SECOND, HOST, OTHER_HOST]
-LAYERS = {"agent": Layer.AGENT, "tool": Layer.TOOL, "host": Layer.NETWORK}
+LAYERS = {"agent": Layer.AGENT, "tool": Layer.TOOL, "host": Layer.NETWORK, "proxy": Layer.NETWORK}
 
 INVENTORY = Inventory(
     "crew.py",
@@ -203,6 +205,18 @@ def test_a_dead_host_explains_the_tool_that_calls_it():
     (root,) = order([tool, host], recording(span("s1", 0, 1), span("s2", 2, 4)))
 
     assert (root.subject, root.explained[0].subject) == (HOST, FIRST)
+
+
+def test_a_proxy_explains_what_depends_on_an_endpoint_its_clients_reach_through_it():
+    decisions = [{"client": "httpx", "proxy": "http://127.0.0.1:3128", "subject": "proxy:127.0.0.1:3128"}]
+    step = Step("net.proxy@host:h:443", "net.proxy", Layer.NETWORK, "host:h:443", "crew", 9.0)
+    asked = StepResult(step, Status.OK, 0.0, 1.0, facts={"decisions": decisions})
+    refusing = finding("proxy:127.0.0.1:3128", "1.1", lost=0.01)
+    storm = finding("agent:a/llm", "1.2", lost=4.0, depends_on=("host:h:443",))
+    held = recording(span("1.1", 0.0, 0.1, failed=True), span("1.2", 2.0, 6.0, failed=True))
+    (root,) = order([storm, refusing], replace(held, results=(asked,)))
+    assert (root.subject, [each.subject for each in root.explained]) == (refusing.subject, [storm.subject])
+    assert len(order([storm, refusing], held)) == 2
 
 
 def test_what_was_seen_explains_what_was_foretold_of_the_same_subject():

@@ -63,6 +63,29 @@ def look(scene, step, at, call, waiting="recv", **attrs):
     scene.stack(step, at, call, waiting, seconds=at - 5.0, peer="internal-api.local:443", **attrs)
 
 
+def request(  # noqa: PLR0913 - a request has so many parts
+    scene, step, call, start, end, *, host="internal-api.local", failure=None, timeout=10.0, client="requests"
+):
+    """A request beneath a tool call; the id of its exchange."""
+    limits = timeout if isinstance(timeout, dict) else {"connect": kit.wire(timeout), "read": kit.wire(timeout)}
+    peer = {"host": host, "port": 443}
+    answered = {"status": 200, "first_byte": end - start} if end is not None and failure is None else {}
+    outer = scene.span(
+        step,
+        "http.request",
+        start,
+        end,
+        parent=call,
+        failure=failure,
+        client=client,
+        timeout=limits,
+        **peer,
+        **answered,
+    )
+    inner = {"timeout": limits["read"], "first_byte": answered.get("first_byte")}
+    return scene.span(step, "net.exchange", start, end, parent=outer, failure=failure, **inner, **peer)
+
+
 # --- left alone ----------------------------------------------------------------------------------------------------
 
 
@@ -148,6 +171,15 @@ def own_computation_four_at_once(scene):
         scene.stack(step, 9.0, call, "cpu", seconds=2.0)
 
 
+def gate_of_its_own_four_at_once(scene):
+    crew(scene)
+    step = isolated(scene)
+    scene.tool(step, 5.0, 6.0, timeout=10.0)
+    for index in range(4):
+        call = scene.span(step, "tool.call", 7.0, 8.0 + index, subject=TOOL, tool="search", n=4, args_source="schema")
+        request(scene, step, call, 7.0 + index, 8.0 + index)
+
+
 def execution_just_within_its_limit(scene):
     crew(scene, deadline=10.0, read=2.0)
     step = scene.step("crew.kickoff", CREW, 30.0, 41.0)
@@ -163,7 +195,35 @@ def long_streamed_answer(scene):
     alone(scene, 14.0, 15.0, stream=True, first_token=0.6, gaps_max=0.9)
 
 
+def side_trip_of_a_library_that_fails(scene):
+    crew(scene, scan=())
+    step = isolated(scene)
+    call = scene.span(step, "tool.call", 5.0, 5.4, subject=TOOL, tool="search", n=1, args_source="schema")
+    request(scene, step, call, 5.1, 5.2, failure=FailureKind.DNS_NOT_FOUND)
+
+
+def second_mirror_answers(scene):
+    crew(scene)
+    step = isolated(scene)
+    call = scene.span(step, "tool.call", 5.0, 5.4, subject=TOOL, tool="search", n=1, args_source="schema")
+    request(scene, step, call, 5.1, 5.11, failure=FailureKind.TCP_REFUSED)
+    request(scene, step, call, 5.2, 5.3, host="other.local")
+
+
+def fresh_request_when_somebody_pressed_ctrl_c(scene):
+    crew(scene)
+    step = isolated(scene, end=14.5, status=Status.KILLED)
+    call = scene.span(step, "tool.call", 5.0, None, subject=TOOL, tool="search", n=1, args_source="schema")
+    for at in range(5, 14):
+        request(scene, step, call, float(at), at + 0.9)
+    open_one = request(scene, step, call, 14.0, None)
+    look(scene, step, 14.4, open_one, bytes_received=0)
+
+
 HEALTHY = (
+    side_trip_of_a_library_that_fails,
+    second_mirror_answers,
+    fresh_request_when_somebody_pressed_ctrl_c,
     slow_model_on_defaults,
     slow_simulated_model,
     timeout_nobody_wrote_with_little_to_spare,
@@ -177,6 +237,7 @@ HEALTHY = (
     limit_set_where_the_source_does_not_show_it,
     work_bounded_from_outside,
     own_computation_four_at_once,
+    gate_of_its_own_four_at_once,
     execution_just_within_its_limit,
     limit_inverted_by_defaults_alone,
     long_streamed_answer,
@@ -237,7 +298,65 @@ def two_slow_answers_in_five(scene):
     alone(scene, 1.0, 6.1, 6.0, 1.0, 1.1)
 
 
+def attempts_that_all_time_out(scene):
+    crew(scene, tool=3.0)
+    step = isolated(scene, end=27.0, status=Status.KILLED)
+    call = scene.span(step, "tool.call", 5.0, None, subject=TOOL, tool="search", n=1, args_source="schema")
+    for at in (5.0, 8.5, 12.5, 18.5):
+        request(scene, step, call, at, at + 3.0, failure=FailureKind.TIMEOUT_READ, timeout=3.0)
+    look(scene, step, 26.5, request(scene, step, call, 25.5, None, timeout=3.0), bytes_received=0)
+
+
+def failure_the_tool_keeps_to_itself(scene):
+    crew(scene, tool=2.0)
+    step = isolated(scene)
+    call = scene.span(step, "tool.call", 5.0, 7.1, subject=TOOL, tool="search", n=1, args_source="schema")
+    request(scene, step, call, 5.0, 7.0, failure=FailureKind.TIMEOUT_READ, timeout=2.0)
+
+
+def answer_that_drips(scene):
+    crew(scene, tool=5.0)
+    step = isolated(scene, end=27.0, status=Status.KILLED)
+    call = scene.tool(step, 5.0, None, timeout=5.0)
+    scene.stack(step, 26.5, call, "recv", seconds=0.4, peer="internal-api.local:443", bytes_received=140)
+
+
+def one_of_several_at_once_hangs(scene):
+    crew(scene, tool=None)
+    step = isolated(scene, end=20.5, status=Status.KILLED)
+    call = scene.span(step, "tool.call", 5.0, None, subject=TOOL, tool="search", n=1, args_source="schema")
+    old = request(scene, step, call, 5.1, None, host="silent.local", timeout=UNLIMITED)
+    young = request(scene, step, call, 20.1, None, timeout=UNLIMITED)
+    look(scene, step, 20.3, old, bytes_received=0)
+    look(scene, step, 20.3, young, bytes_received=0)
+    scene.stack(step, 20.3, call, "lock", seconds=15.0, peer="the result of a future", timeout={"timeout": 8.0})
+
+
+def pool_whose_calls_are_cut_off_in_the_crew(scene):
+    service_that_takes_one_at_a_time(scene)
+    step = scene.step("crew.kickoff", CREW, 30.0, 40.0)
+    for start in (31.0, 31.2):
+        scene.tool(step, start, start + 1.7, timeout=1.7, failure=FailureKind.TIMEOUT_READ, source="model")
+
+
+def shared_client_of_one_connection(scene):
+    crew(scene)
+    step = isolated(scene)
+    scene.tool(step, 5.0, 6.5, timeout=10.0)
+    for index in range(4):
+        end = 8.5 + index * 1.5
+        call = scene.span(step, "tool.call", 7.0, end, subject=TOOL, tool="search", n=4, args_source="schema")
+        outer = scene.span(step, "http.request", 7.0, end, parent=call, client="httpx", host="h", port=443, status=200)
+        scene.span(step, "net.exchange", end - 1.5, end, parent=outer, host="h", port=443, first_byte=1.5)
+
+
 SICK = (
+    (shared_client_of_one_connection, "CD603", TOOL, Severity.WARNING, set()),
+    (attempts_that_all_time_out, "CD305", TOOL, Severity.ERROR, set()),
+    (failure_the_tool_keeps_to_itself, "CD305", TOOL, Severity.ERROR, set()),
+    (answer_that_drips, "CD304", TOOL, Severity.ERROR, set()),
+    (one_of_several_at_once_hangs, "CD304", TOOL, Severity.ERROR, {"CD301"}),
+    (pool_whose_calls_are_cut_off_in_the_crew, "CD306", TOOL, Severity.ERROR, {"CD312"}),
     (hang_that_outlives_the_agents_limit, "CD304", TOOL, Severity.ERROR, {"CD301", "CD401"}),
     (service_that_takes_one_at_a_time, "CD306", TOOL, Severity.ERROR, {"CD312"}),
     (slow_tool_beyond_the_agents_limit, "CD401", AGENT, Severity.ERROR, {"CD403"}),
@@ -271,6 +390,49 @@ def test_the_cause_comes_first(build, code, subject, severity, folded, tmp_path)
 
     assert (first.code, first.subject, first.severity) == (code, subject, severity)
     assert {each.code for each in first.explained} == folded
+
+
+def test_of_several_waits_at_once_the_oldest_is_named(tmp_path):
+    first, *_ = findings(one_of_several_at_once_hangs, tmp_path / "recording.jsonl")
+
+    assert "15.4 s" in first.message
+    assert "recv from silent.local:443" in first.message
+
+
+def test_attempts_are_counted_and_their_timeout_is_quoted(tmp_path):
+    first, *_ = findings(attempts_that_all_time_out, tmp_path / "recording.jsonl")
+
+    assert "did not answer within its timeout of 3 s" in first.message
+    assert "in any of 4 attempts; it was still trying after 22.0 s" in first.message
+
+
+def test_a_hidden_failure_is_called_hidden(tmp_path):
+    first, *_ = findings(failure_the_tool_keeps_to_itself, tmp_path / "recording.jsonl")
+
+    assert "returned an answer all the same" in first.message
+
+
+def test_a_read_timeout_ends_no_answer_that_drips(tmp_path):
+    first, *_ = findings(answer_that_drips, tmp_path / "recording.jsonl")
+
+    assert "after 140 bytes of the answer" in first.message
+    assert "its timeout of 5 s is for each read, not for the answer" in first.message
+    assert first.limit.value is UNLIMITED
+    assert "stream=True" in first.fix.code
+
+
+def test_a_total_timeout_ends_what_no_read_timeout_would(tmp_path):
+    def build(scene):
+        crew(scene, scan=())
+        step = isolated(scene, status=Status.KILLED)
+        call = scene.span(step, "tool.call", 5.0, None, subject=TOOL, tool="search", n=1, args_source="schema")
+        limits = {"total": kit.wire(300.0), "connect": kit.wire(UNLIMITED), "read": kit.wire(UNLIMITED)}
+        waits = request(scene, step, call, 5.0, None, timeout=limits, client="aiohttp")
+        look(scene, step, 19.9, waits, bytes_received=0)
+
+    first, *_ = findings(build, tmp_path / "recording.jsonl")
+    assert first.code == "CD304"
+    assert first.limit.value == Seconds(300.0)
 
 
 def test_an_overloaded_machine_is_mentioned(tmp_path):

@@ -59,16 +59,20 @@ def test_a_tool_that_hung_alone_ends_the_crew_at_its_first_recurrence():
         (13.2, "tool:b", [stack(12.0, "recv")], [HUNG]),
         (13.2, "tool:a", [], [HUNG]),
         (13.2, "tool:a", [stack(12.0, "cpu")], [HUNG]),
-        (13.2, "tool:a", [stack(12.0, "process")], [HUNG]),
         (13.2, "tool:a", [stack(12.0, "recv")], [result("tool.isolated", "tool:a", n1=[0.1], n4=[0.1])]),
         (13.2, "tool:a", [stack(12.0, "recv")], [result("tool.isolated", "tool:a", Status.KILLED, n1=[0.2])]),
         (13.2, "tool:a", [stack(12.0, "recv")], []),
     ],
-    ids=["too early", "another tool", "not looked at", "computes", "child", "was well", "only under load", "unknown"],
+    ids=["too early", "another tool", "not looked at", "computes", "was well", "only under load", "unknown"],
 )
 def test_what_is_not_that_hang_goes_on(now, subject, stacks, results):
     live = Live(KICKOFF, now, 0.0, 10.0, [span("tool.call", 10.0, subject)], stacks)
     assert verdict(live, results) == ""
+
+
+def test_a_child_that_was_waited_for_in_vain_alone_is_so_again():
+    live = Live(KICKOFF, 13.2, 0.0, 10.0, [span("tool.call", 10.0, "tool:a")], [stack(12.0, "process")])
+    assert "`a` hangs here as it did alone" in verdict(live, [HUNG])
 
 
 def test_a_recurrence_is_seen_through_the_wire_beneath_the_call():
@@ -115,6 +119,13 @@ def test_a_crew_whose_thread_computes_is_not_quiet():
     assert verdict(live, []) == ""
 
 
+@pytest.mark.parametrize(("idle", "ends"), [(0.0, False), (15.0, True)], ids=["works", "stands there"])
+def test_a_child_process_counts_as_work_only_while_it_uses_a_cpu(idle, ends):
+    looks = [stack(20.0, "process", idle_seconds=idle)]
+    live = Live(KICKOFF, 25.0, 0.0, 0.0, [span("tool.call", 0.0, "tool:b")], looks)
+    assert bool(verdict(live, [])) is ends
+
+
 def test_a_crew_that_never_moved_is_counted_from_its_start():
     assert verdict(Live(KICKOFF, 25.0, 10.0, 0.0), []) == ""
     assert verdict(Live(KICKOFF, 31.0, 10.0, 0.0), []) == "nothing has moved for 21.0 s"
@@ -136,8 +147,13 @@ ALONE = step("tool.isolated", "tool:a", patience=15.0)
     ids=["patient", "silent", "never looked at", "computes", "stalled in its body", "bytes arrive"],
 )
 def test_a_tool_alone_is_ended_when_it_has_been_silent_for_its_patience(now, stacks, ends):
-    live = Live(ALONE, now, 0.0, 9.0, [span("tool.call", 1.0, "tool:a")], stacks)
+    live = Live(ALONE, now, 0.0, 5.0, [span("tool.call", 1.0, "tool:a")], stacks)
     assert bool(verdict(live, [])) is ends
+
+
+def test_a_tool_alone_that_still_tries_or_reads_has_its_whole_step():
+    live = Live(ALONE, 16.5, 0.0, 9.0, [span("tool.call", 1.0, "tool:a")], [stack(14.0, "recv")])
+    assert verdict(live, []) == ""
 
 
 def test_between_calls_and_in_other_probes_nobody_is_ended():
@@ -160,3 +176,39 @@ def test_a_wait_of_the_subject_itself_outranks_those_of_others():
     assert longest_wait(results, "tool", "tool:b") == 2.0
     assert longest_wait(results, "tool", "tool:unseen") == 9.0
     assert longest_wait(results, "llm") == 0.0
+
+
+CUT = result("llm.sdk", "agent:a/llm", answered=True, cut_off=True)
+
+
+def asked_again(subject="agent:a/llm", *, failure=True):
+    """A call of the model that ended, and the next one that is going."""
+    ended = {"kind": "timeout.read", "text": "", "exception": "", "causes": []} if failure else None
+    closing = {"k": "close", "id": "1.2", "end": 9.0, "failure": ended, "attrs": {}}
+    first, second = span("llm.call", 1.0, subject, "1.2"), span("llm.call", 9.1, subject, "1.3")
+    return Live(KICKOFF, 10.0, 0.0, 9.5, [first, closing, second])
+
+
+def test_a_timeout_that_cut_the_model_off_alone_ends_the_crew_when_it_asks_again():
+    assert "agent:a/llm is cut off by its timeout here as it was alone" in verdict(asked_again(), [CUT])
+
+
+@pytest.mark.parametrize(
+    ("live", "results"),
+    [
+        (asked_again(failure=False), [CUT]),
+        (asked_again(), [result("llm.sdk", "agent:a/llm", answered=True)]),
+        (asked_again("agent:b/llm"), [CUT, result("llm.sdk", "agent:b/llm", answered=True)]),
+    ],
+    ids=["the first call got through", "it was not cut off alone", "it is another model"],
+)
+def test_otherwise_the_crew_goes_on(live, results):
+    assert verdict(live, results) == ""
+
+
+def test_bytes_are_counted_apart_for_each_thing_that_is_looked_at():
+    alone = step("tool.isolated", "tool:a", patience=15.0)
+    waiting = [stack(4.0, "lock", "1.1", bytes_received=0), stack(4.1, "recv", "1.2", bytes_received=90)]
+    later = [stack(8.0, "lock", "1.1", bytes_received=0), stack(8.1, "recv", "1.2", bytes_received=90)]
+    spans = [span("tool.call", 0.5, "tool:a"), span("net.exchange", 0.6, "tool:a", "1.2", "1.1")]
+    assert "no answer after" in verdict(Live(alone, 16.5, 0.0, 1.0, spans, [*waiting, *later]), [])

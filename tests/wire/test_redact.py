@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from crewdoctor.wire import redact
 from crewdoctor.wire.redact import MASK, Redactor, clean
 
 CREWS_SECRET = "Zq9kTw3xLmP0vR7y"
@@ -35,10 +36,13 @@ CREWS_SECRET = "Zq9kTw3xLmP0vR7y"
         "eyJhbGciOiJIUzI1NiJ9.{}.c2ln",
         "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----",
         "AIza{}",
+        'f"{{{{SERVICE}}}}/orders?sig={}&of={{{{subject}}}}"',
+        'Agent(role="Clerk", goal="Find {} in {}", llm=llm)',
+        "Agent(backstory=f'Raised by {}, cut off here",
     ],
 )
 def test_a_secret_is_masked_by_the_shape_around_it(text):
-    redacted = Redactor().redact(text.format(CREWS_SECRET))
+    redacted = Redactor().redact(text.format(*[CREWS_SECRET] * 2))
 
     assert CREWS_SECRET not in redacted
     assert MASK in redacted
@@ -59,6 +63,9 @@ def test_a_secret_is_masked_by_the_shape_around_it(text):
         "api_key=os.environ['OPENAI_API_KEY']",
         "the model starts to answer in time",
         "requests.get(url, timeout=5)",
+        "/orders?limit=50&version=2024",
+        "Agent(goal=GOAL, backstory=TEXTS['b'])",
+        "description: what the tool does",
         "token limit exceeded, basic authentication required",
         "host:internal-api.local:443",
     ],
@@ -103,6 +110,37 @@ def test_the_environment_teaches_keys_and_passwords_in_urls():
     redacted = redactor.redact("abcdef123456 letmein99 /home/crewuser")
 
     assert redacted == f"{MASK} {MASK} /home/crewuser"
+
+
+def test_a_variable_of_any_name_may_hold_what_was_drawn_by_lot_and_a_host_never_is():
+    environment = {
+        "VAULT_PIN": "Jx3Ub8Ye6Mz1",
+        "PARTNER": "Xk6Zl1Mv8Nb3Ac5D",
+        "AUTH_SERVICE_HOST": "auth01.internal.example",
+        "TOKEN_ENDPOINT": "tokens-01.internal:8443",
+        "MODEL": "Qwen3-235B-A22B-Thinking",
+        "OPENAI_MODEL_NAME": "DeepSeekR1Distill32B",
+        "PWD": "/srv/crew01",
+    }
+    redactor = Redactor()
+    redactor.learn_environment(environment)
+
+    shown = {name: redactor.redact(f"tried {value}!") for name, value in environment.items()}
+
+    assert {name for name, text in shown.items() if text == f"tried {MASK}!"} == {"VAULT_PIN", "PARTNER"}
+    assert all(text == f"tried {environment[name]}!" for name, text in shown.items() if MASK not in text)
+
+
+def test_a_dotenv_file_teaches_as_the_environment_does(tmp_path, monkeypatch):
+    monkeypatch.setattr(redact, "_shared", Redactor())
+    (tmp_path / ".env").write_text(
+        "# DB_PASSWORD=of-long-ago-1\nexport DB_PASSWORD='p w#12345' # new\nA_KEY=abc-123456 # x\n"
+    )
+
+    redact.learn_file(tmp_path / ".env")
+    redact.learn_file(tmp_path / "none")
+
+    assert redact.redact("p w#12345 abc-123456 of-long-ago-1") == f"{MASK} {MASK} of-long-ago-1"
 
 
 def test_json_members_are_masked_by_name_and_numbers_stay():

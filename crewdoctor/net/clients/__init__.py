@@ -6,9 +6,12 @@ library answers here is answered by `direct`: it reads no proxy variables.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import os
+import ssl
 
-from crewdoctor.net.clients.answers import ProxyChoice, TrustStore
+from crewdoctor.net.clients.answers import ProxyChoice, TrustStore, from_environment
 
 FILES = {
     "httpx": "httpx_family",
@@ -19,6 +22,21 @@ FILES = {
     "aiohttp": "aiohttp_family",
 }
 """Client library to the file that asks it."""
+STORES = (
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+    "AWS_CA_BUNDLE",
+    "NODE_EXTRA_CA_CERTS",
+)
+"""Variables that name a trust store for somebody."""
+BUNDLES = (
+    "/etc/ssl/certs/ca-certificates.crt",  # Debian, Alpine
+    "/etc/pki/tls/certs/ca-bundle.crt",  # Fedora
+    "/etc/ssl/ca-bundle.pem",  # SUSE
+    "/etc/ssl/cert.pem",
+)
 
 
 def proxy_choice(client: str, url: str) -> ProxyChoice:
@@ -40,3 +58,19 @@ def trust_store(client: str) -> TrustStore:
     except ImportError:
         return TrustStore("system", "", "")
     return store
+
+
+def every_store() -> list[TrustStore]:
+    """Each trust store this environment names, then certifi's and the system's: one of them may hold the issuer."""
+    named = [store for name in STORES if (store := from_environment(name))]
+    with contextlib.suppress(ImportError):
+        named.append(importlib.import_module(f"{__name__}.httpx_family").certifi_store())
+    return [*named, _system()]
+
+
+def _system() -> TrustStore:
+    """What the system itself trusts, whatever SSL_CERT_FILE says: as one file where there is one."""
+    paths = ssl.get_default_verify_paths()
+    file = next(filter(os.path.isfile, (paths.openssl_cafile, *BUNDLES)), "")
+    folder = paths.openssl_capath if not file and os.path.isdir(paths.openssl_capath) else ""  # noqa: PTH112 - likewise
+    return TrustStore("system", file, folder)

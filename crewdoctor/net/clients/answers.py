@@ -27,6 +27,13 @@ class TrustStore:
     """For people: `certifi`, `env SSL_CERT_FILE`, `system`."""
     cafile: str
     capath: str
+    reads: tuple[str, ...] = ()
+    """The variables the client lets name another store, the first that is set wins."""
+
+    @property
+    def path(self) -> str:
+        """The file or folder; empty for OpenSSL's default places."""
+        return self.cafile or self.capath
 
     def context(self) -> ssl.SSLContext:
         """A verifying client context on this store. Raises OSError where its file is missing or no certificate."""
@@ -39,5 +46,5 @@ def from_environment(*names: str) -> TrustStore | None:
         held = os.environ.get(name, "")
         if held:
             folder = os.path.isdir(held)  # noqa: PTH112 - os as the libraries do
-            return TrustStore(f"env {name}", "" if folder else held, held if folder else "")
+            return TrustStore(f"env {name}", "" if folder else held, held if folder else "", names)
     return None

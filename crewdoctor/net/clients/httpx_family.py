@@ -11,6 +11,8 @@ from typing import Any
 
 from crewdoctor.net.clients.answers import TrustStore, from_environment
 
+_READS = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+
 
 def proxy_for(url: str, name: str) -> str | None:
     """The proxy `name` (httpx, httpx2, openai) would use for `url`, None for a direct connection."""
@@ -24,14 +26,17 @@ def proxy_for(url: str, name: str) -> str | None:
     return f"{proxy.scheme.decode()}://{_credentials(url)}{proxy.host.decode()}{port}"
 
 
-def trust(_name: str) -> TrustStore:
-    """What httpx reads: SSL_CERT_FILE, then SSL_CERT_DIR, then certifi."""
-    return from_environment("SSL_CERT_FILE", "SSL_CERT_DIR") or certifi_store()
+def trust(name: str) -> TrustStore:
+    """SSL_CERT_FILE, then SSL_CERT_DIR; without them httpx takes certifi, and httpx2 the system's store."""
+    chosen = from_environment(*_READS)
+    if chosen is None and _library(name.split(" ", 1)[0]).__name__ == "httpx2":
+        return TrustStore("system", "", "", _READS)
+    return chosen or certifi_store(*_READS)
 
 
-def certifi_store() -> TrustStore:
+def certifi_store(*reads: str) -> TrustStore:
     """The bundle of the certifi installed here. Raises ImportError."""
-    return TrustStore("certifi", importlib.import_module("certifi").where(), "")
+    return TrustStore("certifi", importlib.import_module("certifi").where(), "", reads)
 
 
 def _library(name: str) -> Any:

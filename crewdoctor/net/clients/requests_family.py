@@ -5,6 +5,8 @@ from __future__ import annotations
 from crewdoctor.net.clients.answers import TrustStore, from_environment
 from crewdoctor.net.clients.httpx_family import certifi_store
 
+_READS = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+
 
 def proxy_for(url: str, _name: str) -> str | None:
     """The proxy requests would use for `url`, None for a direct connection."""
@@ -16,4 +18,4 @@ def proxy_for(url: str, _name: str) -> str | None:
 
 def trust(_name: str) -> TrustStore:
     """The variables `Session.merge_environment_settings` reads, else certifi."""
-    return from_environment("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE") or certifi_store()
+    return from_environment(*_READS) or certifi_store(*_READS)

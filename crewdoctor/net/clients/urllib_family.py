@@ -7,6 +7,8 @@ from urllib.request import getproxies, proxy_bypass
 
 from crewdoctor.net.clients.answers import TrustStore, from_environment
 
+_READS = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+
 
 def proxy_for(url: str, _name: str) -> str | None:
     """The proxy urlopen would use for `url`, None for a direct connection. It knows no `all_proxy`."""
@@ -20,4 +22,4 @@ def proxy_for(url: str, _name: str) -> str | None:
 
 def trust(_name: str) -> TrustStore:
     """OpenSSL's default places, which the two variables move."""
-    return from_environment("SSL_CERT_FILE", "SSL_CERT_DIR") or TrustStore("system", "", "")
+    return from_environment(*_READS) or TrustStore("system", "", "", _READS)

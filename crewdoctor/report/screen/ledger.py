@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from crewdoctor.model.report import Scope
 from crewdoctor.report.screen.line import Line, heading, line, simulated
 
+_NO_FIGURE = frozenset({"no limit", "unknown"})
 _FORK, _LAST, _BAR = "├─ ", "└─ ", "│  "
 
 
@@ -19,13 +20,18 @@ def lines(scopes: tuple[Scope, ...], simulated_subjects: tuple[str, ...]) -> Ite
         yield from _tree(scope, "", "", simulated_subjects)
 
 
+def _ceiling(told: str) -> str:
+    """`at most 30 min`; what is no figure needs no measure."""
+    return f"  {'' if told in _NO_FIGURE else 'at most '}{told}" if told else ""
+
+
 def _tree(scope: Scope, lead: str, below: str, simulated_subjects: tuple[str, ...]) -> Iterator[Line]:
     name = scope.name if not scope.subject or scope.subject == scope.name else f"{scope.name} {scope.subject}"
     measured = f"  took {scope.floor}" if scope.floor else ""
     yield line(
         (lead, "dim"),
         name,
-        (f"  at most {scope.ceiling}" if scope.ceiling else "", "bold"),
+        (_ceiling(scope.ceiling), "bold"),
         (f" = {scope.formula}" if scope.formula else "", "dim"),
         (measured, "dim"),
         simulated(mark=bool(measured) and scope.subject in simulated_subjects),

@@ -7,12 +7,14 @@ stand-in key, read and closed. Sources: crewai/llms/providers/openai/completion.
 from __future__ import annotations
 
 import contextlib
+import inspect
 import os
 from typing import Any
 
 from crewdoctor.model.inventory import LlmEntry
-from crewdoctor.model.setting import UNKNOWN, UNLIMITED, Provenance, Seconds, Setting, SettingValue, Timeout
+from crewdoctor.model.setting import REFUSED, UNKNOWN, UNLIMITED, Provenance, Seconds, Setting, SettingValue, Timeout
 from crewdoctor.wire.redact import learn, redact
+from crewdoctor.worker.dropped import plain
 from crewdoctor.worker.hosts import endpoint, is_near
 from crewdoctor.worker.provenance import Sources, default_of, was_set
 
@@ -33,7 +35,7 @@ def describe(llm: Any, subject: str, sources: Sources) -> tuple[LlmEntry, list[S
     try:
         base_url = str(getattr(client, "base_url", "") or getattr(llm, "base_url", "") or "")
         where = endpoint(base_url, "llm")
-        settings = _settings(llm, client, subject, sources)
+        settings = _settings(llm, client, subject, sources) + _refused(llm, client, subject, sources)
     finally:
         if made:
             with contextlib.suppress(Exception):
@@ -135,6 +137,35 @@ def _settings(llm: Any, client: Any, subject: str, sources: Sources) -> list[Set
     )
     settings.append(Setting(subject, "llm", "stream", bool(getattr(llm, "stream", False)), sources.of(llm, "stream")))
     return settings + _pool(llm, client, subject)
+
+
+def _refused(llm: Any, client: Any, subject: str, sources: Sources) -> list[Setting]:
+    """What crewai puts into every call of the SDK (of `additional_params`) and its signature does not take."""
+    responses = getattr(llm, "api", "") == "responses"
+    api = client.responses if responses else client.chat.completions
+    given = _passed_on(llm, "_prepare_responses_params" if responses else "_prepare_completion_params")
+    taken = inspect.signature(api.create).parameters.values()
+    if any(each.kind is each.VAR_KEYWORD for each in taken):
+        return []
+    known = {each.name for each in taken}
+    note = f"no argument of {type(api).__name__}.create"
+    return [
+        Setting(subject, "llm", f"{REFUSED}{name}", plain(value), sources.of(llm, name), note)
+        for name, value in given.items()
+        if name not in known
+    ]
+
+
+def _passed_on(llm: Any, prepare: str) -> dict[str, Any]:
+    """The additional parameters that reach the SDK: crewai is asked to prepare a call; it keeps some for itself."""
+    given = dict(getattr(llm, "additional_params", None) or {})
+    if not given:
+        return {}
+    try:
+        prepared = getattr(llm, prepare)([{"role": "user", "content": "ok"}])
+    except Exception:  # another crewai: what it passes on is then seen in calls alone
+        return {}
+    return {name: value for name, value in given.items() if name in prepared}
 
 
 def _pool(llm: Any, client: Any, subject: str) -> list[Setting]:

@@ -52,9 +52,9 @@ class _Wait:
 
     __slots__ = ("_call",)
 
-    def __init__(self, call: HttpCall, read: Any) -> None:
+    def __init__(self, call: HttpCall, read: Any, received: int) -> None:
         self._call = call
-        call.wait(read)
+        call.wait(read, received)
 
     def done(self, _result: Any) -> None:
         self._call.part(0)
@@ -89,7 +89,7 @@ def install(recorder: Recorder) -> None:
 
     def wait(reader: Any, *_args: Any) -> _Wait | None:
         going = _readers.get(id(reader))
-        return None if going is None else _Wait(*going)
+        return None if going is None else _Wait(*going, getattr(reader, "total_bytes", 0))
 
     def end(response: Any) -> None:
         going = _going.pop(response, None)

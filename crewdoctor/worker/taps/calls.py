@@ -103,11 +103,11 @@ class HttpCall:
         self._recorder.leave(self._key)
         self._key = 0
 
-    def wait(self, timeout: Any) -> None:
-        """A coroutine waits for more of the body."""
+    def wait(self, timeout: Any, received: int = 0) -> None:
+        """A coroutine waits for more of the body, of which `received` bytes are there; 0: those counted here."""
         if not self._key:
             self._key = self._recorder.enter("recv", timeout=timeout, span=self.span)
-            self._recorder.inflight[self._key].bytes = self.received or 1
+            self._recorder.inflight[self._key].bytes = received or self.received or 1
 
     def part(self, count: int) -> None:
         """`count` bytes of the body arrived."""

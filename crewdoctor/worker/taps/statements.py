@@ -1,7 +1,7 @@
 """The write guard for SQL and mail: statements that are not queries, and messages, stop before they leave.
 
 Where a driver is written in C and holds its own connection (psycopg2, mysqlclient, pymongo's extensions) nothing can
-be asked; a tool that uses one is not guarded here.
+be asked; a tool that uses one is not guarded here. sqlite3 has a file of its own.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def is_query(statement: Any) -> bool:
 
 
 def install(recorder: Recorder) -> None:
-    """Tap sqlite3, psycopg 3 and smtplib, now or when they are imported."""
+    """Tap psycopg 3 and smtplib, now or when they are imported."""
     tap = Tap("statements", recorder)
 
     def mailed(server: Any, *_args: Any, **_kwargs: Any) -> None:
@@ -60,48 +60,3 @@ def install(recorder: Recorder) -> None:
 
     when_imported("smtplib", tap.safely(mail))
     when_imported("psycopg", tap.safely(postgres))
-    when_imported("sqlite3", tap.safely(lambda module: _sqlite(tap, module, executed)))
-
-
-def _sqlite(tap: Tap, module: ModuleType, executed: Any) -> None:
-    """sqlite3's classes are C and cannot be patched: guarded connections are made of a subclass that asks first."""
-    asked = tap.guard(executed)
-
-    class Cursor(module.Cursor):  # type: ignore[misc, name-defined]
-        def execute(self, sql: Any, *args: Any) -> Any:
-            asked(self, sql)
-            return super().execute(sql, *args)
-
-        def executemany(self, sql: Any, *args: Any) -> Any:
-            asked(self, sql)
-            return super().executemany(sql, *args)
-
-        def executescript(self, sql: Any) -> Any:
-            asked(self, sql)
-            return super().executescript(sql)
-
-    class Connection(module.Connection):  # type: ignore[misc, name-defined]
-        def cursor(self, factory: Any = Cursor) -> Any:
-            return super().cursor(factory)
-
-        def execute(self, sql: Any, *args: Any) -> Any:
-            asked(self, sql)
-            return super().execute(sql, *args)
-
-        def executemany(self, sql: Any, *args: Any) -> Any:
-            asked(self, sql)
-            return super().executemany(sql, *args)
-
-        def executescript(self, sql: Any) -> Any:
-            asked(self, sql)
-            return super().executescript(sql)
-
-    def make(original: Any) -> Any:
-        def connect(*args: Any, **kwargs: Any) -> Any:
-            if tap.recorder.writes_blocked > 0 and tap.active:
-                kwargs.setdefault("factory", Connection)
-            return original(*args, **kwargs)
-
-        return connect
-
-    tap.replace(module, "connect", make)

@@ -127,10 +127,10 @@ class Tap:
         if original is not None:
             self.put(owner, name, functools.wraps(original)(make(original)))
 
-    def tell(self, function: Callable[..., Any], *args: Any) -> None:
+    def tell(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
         """Call one of our own functions after the user's; what it raises disables the tap."""
         try:
-            function(*args)
+            function(*args, **kwargs)
         except Exception as error:
             self.disable(error)
 

@@ -1,6 +1,6 @@
 """Loads each project given on stdin in a fork of one process that imported crewai once; JSON lines on stdout.
 
-Not collected by pytest: tests/e2e/test_loading.py starts it.
+Not collected by pytest: `loading_cases/projects.py` starts it.
 """
 
 import json
@@ -15,6 +15,7 @@ os.environ.update(CREWAI_DISABLE_TELEMETRY="true", CREWAI_TRACING_ENABLED="false
 
 import crewai
 import crewai.llms.providers.openai.completion
+import crewai_core.lock_store
 
 from crewdoctor.model.layer import Layer
 from crewdoctor.model.probe import CannotProbe
@@ -25,6 +26,7 @@ from crewdoctor.worker.recorder import Recorder
 
 def load(case: dict) -> dict:
     os.environ.update(case.get("environment", {}))
+    crewai_core.lock_store._REDIS_URL = os.environ.get("REDIS_URL")  # as if it had been set before crewai was imported
     sys.modules.update(dict.fromkeys(case.get("without", ())))
     frames = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process; a pipe would fill up
     recorder = Recorder()

@@ -152,7 +152,7 @@ REFUSALS = {
         "crew.py",
         "flow",
         False,
-        "kicks off `Days`",
+        "its method `first` raises ZeroDivisionError",
         "crew.py:name",
     ),
     "not python": ({"crew.txt": "x"}, "crew.txt", "missing_file", True, "not a Python file", "give the file"),

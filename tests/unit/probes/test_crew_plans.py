@@ -48,6 +48,24 @@ def test_a_crew_on_its_own_model_is_held_to_the_calls_that_are_left():
     assert "at most 13 calls" in step.announce
 
 
+def test_calls_that_were_planned_and_not_made_are_the_crews():
+    skipped = result("llm.crewai", LLM, Status.SKIPPED, llm_calls=8)
+    asked_once = result("llm.sdk", LLM, llm_calls=7, answered=False, calls=2)
+    assert kickoff([asked_once, skipped], llm="own").args["most_llm_calls"] == 18
+
+
+@pytest.mark.parametrize(("asked", "pause"), [(4.0, 4.0), (0.0, 60.0), (600.0, 60.0)])
+def test_a_limit_crewdoctor_met_is_waited_out_before_the_crew_runs(asked, pause):
+    step = kickoff([result("llm.sdk", LLM, answered=True, limited=asked)], llm="own")
+    assert step.args["pause"] == pause
+    assert f"{pause:.0f} s after crewdoctor met the provider's rate limit" in step.announce
+
+
+def test_without_a_limit_nobody_waits():
+    assert kickoff([answered()], llm="own").args["pause"] == 0.0
+    assert kickoff([answered(limited=3.0)], llm="embedded").args["pause"] == 0.0
+
+
 def test_when_no_call_is_left_the_crew_does_not_run_and_says_so():
     skip = kickoff([result("llm.sdk", LLM, llm_calls=20, answered=True)], llm="own")
     assert isinstance(skip, Skip)

@@ -5,13 +5,16 @@ import gc
 import os
 import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 
+import httpx
 import pytest
 
 from crewdoctor.endpoint.options import EndpointOptions
 from crewdoctor.endpoint.server import serving
 from crewdoctor.endpoint.silent import silence
+from crewdoctor.llm.raw import RawModel
 from crewdoctor.model.inventory import AgentEntry, Inventory, LlmEntry, TaskEntry
 from crewdoctor.model.layer import Layer
 from crewdoctor.model.options import Options
@@ -156,6 +159,106 @@ def test_a_stream_that_stalls_is_left_going_with_its_tokens_counted():
     assert spans[0]["failure"]["kind"] == "deadline"
 
 
+def test_a_crew_that_streams_is_asked_in_streams_alone_and_its_stall_is_paid_once():
+    with serving(EndpointOptions(stall_after=3)) as served:
+        spans, facts, _ = run(crew_on(served.base_url, stream=True), seconds=3.0)
+        assert [each["stream"] for each in served.seen.entries] == [True]
+    assert (facts["hung"], facts["answered"], len(spans)) == (True, False, 1)
+
+
+@contextlib.contextmanager
+def answering(body, kind="application/json", status=200, headers=()):
+    """A server that answers every POST with the same."""
+
+    class Page(BaseHTTPRequestHandler):
+        asked = 0
+
+        def log_message(self, *_):
+            pass
+
+        def do_POST(self):
+            Page.asked += 1
+            self.rfile.read(int(self.headers["content-length"]))
+            self.send_response(status)
+            for name, value in (("content-type", kind), ("content-length", str(len(body))), *headers):
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Page)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/v1", Page
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_page_in_place_of_a_completion_is_no_answer(stream):
+    with answering(b"<html><body>Please log in</body></html>", "text/html") as (url, _):
+        spans, facts, _ = run(crew_on(url, stream=stream, max_retries=0))
+    assert facts["answered"] is False
+    assert spans[0]["failure"]["kind"] == "protocol"
+    assert spans[0]["failure"]["text"] == "200 with text/html"
+
+
+def test_a_stream_without_an_event_is_no_answer():
+    with answering(b"") as (url, _):
+        spans, facts, _ = run(crew_on(url, stream=True, max_retries=0))
+    assert facts["answered"] is False
+    assert "no event of a stream" in spans[0]["failure"]["text"]
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"", "200 with application/json"),
+        (b'{"id": "x", "choices": [', "200 with application/json"),
+        (b'{"error": {"message": "backend offline"}}', "'message': 'backend offline'"),
+    ],
+    ids=["empty", "cut", "an error object"],
+)
+def test_an_answer_without_a_completion_is_no_answer(body, words):
+    with answering(body) as (url, _):
+        spans, facts, _ = run(crew_on(url, max_retries=0))
+    assert facts["answered"] is False
+    assert spans[0]["failure"]["kind"] == "protocol"
+    assert words in spans[0]["failure"]["text"]
+
+
+def test_what_the_provider_still_allows_is_left_to_the_crew():
+    with serving(EndpointOptions(rate_limit=5)) as served:
+        _, facts, _ = run(crew_on(served.base_url), reserve=4)
+        assert len(served.seen.entries) == 2
+    assert facts["rationed"] == 3
+    assert "limited" not in facts
+
+
+def test_at_the_limit_nothing_more_is_asked_and_the_wait_it_states_is_kept():
+    with serving(EndpointOptions(rate_limit=1, retry_after=7)) as served:
+        _, facts, _ = run(crew_on(served.base_url, max_retries=2))
+        assert len(served.seen.entries) == 2
+    assert facts["limited"] == 7.0
+    assert "attempts" not in facts
+
+
+def test_a_quota_that_is_used_up_is_no_limit_to_wait_out():
+    body = b'{"error": {"message": "You exceeded your current quota", "code": "insufficient_quota"}}'
+    with answering(body, status=429) as (url, page):
+        _, facts, _ = run(crew_on(url, max_retries=0))
+        assert page.asked == 2
+    assert "limited" not in facts
+
+
+@pytest.mark.parametrize(("timeout", "cut"), [(0.4, True), (30.0, None)])
+def test_a_timeout_below_every_answer_is_told_as_such(timeout, cut):
+    with serving(EndpointOptions(first_token=0.7)) as served:
+        _, facts, _ = run(crew_on(served.base_url, timeout=timeout, max_retries=0), calls=3)
+    assert facts.get("cut_off") is cut
+
+
 def test_the_responses_api_is_called_where_the_crew_calls_it():
     with serving() as served:
         _, facts, _ = run(crew_on(served.base_url, api="responses"))
@@ -205,3 +308,18 @@ def test_plan_on_the_embedded_model_costs_nothing():
     planned = list(llm_sdk.plan(inventory(own, foreign), Options(llm="embedded"), ()))
     assert (planned[0].llm_calls, planned[0].tokens) == (0, 0)
     assert isinstance(planned[1], Skip)
+
+
+@pytest.mark.parametrize(
+    ("given", "connect"),
+    [
+        ({}, 5.0),
+        ({"timeout": 2.0}, 2.0),
+        ({"timeout": httpx.Timeout(9.0, connect=1.5)}, 1.5),
+        ({"timeout": None}, 600.0),
+    ],
+)
+def test_only_the_wait_for_an_answer_is_ours(given, connect):
+    patient = RawModel(crew_on("http://127.0.0.1:9", **given), SUBJECT).patient(600.0)
+
+    assert (patient.read, patient.connect) == (600.0, connect)

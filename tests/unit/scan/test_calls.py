@@ -49,6 +49,8 @@ WAITS = [
         "psycopg",
         Seconds(5.0),
     ),
+    ("import sqlite3", "with sqlite3.connect('a.db') as d:\n        d.execute('SELECT 1')", "sqlite3", Seconds(5.0)),
+    ("import sqlite3", "sqlite3.connect('a.db', timeout=30).execute('SELECT 1')", "sqlite3", Seconds(30.0)),
     ("import redis\nR = redis.Redis(socket_timeout=2)", "R.get('k')", "redis", Seconds(2.0)),
     ("import redis\nR = redis.Redis()", "R.get('k')", "redis", UNLIMITED),
     ("import boto3\nB = boto3.client('s3')", "B.get_object(Key=u)", "boto3", Seconds(60.0)),

@@ -1,0 +1,1 @@
+"""Probes lent to a worker in a foreign environment."""
