@@ -67,6 +67,7 @@ def diagnose(
     Raises Refusal for input that names no diagnosable target at all (missing file, unknown format).
     """
     project = find_project(options)
+    options = options if options.target else replace(options, target=project.shown)
     zero = time.monotonic()
     writer = RecordingWriter(recording_path)
     writer.write(header(options))

@@ -2,10 +2,10 @@
 
 from loading_cases.case import CREW, MADE, Case, body
 
-RUN = f"""
+RUN = """
 from house.crew import build
 def run():
-    build().kickoff(inputs={{"topic": "AI"}})
+    build().kickoff(inputs={"topic": "AI"})
 """
 HOUSE = {
     "pyproject.toml": "[project]\nname = 'house'\n[project.scripts]\nrun_crew = 'house.main:run'\n"
