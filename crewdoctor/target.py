@@ -31,6 +31,11 @@ class Project:
     python: str
     environment: Mapping[str, str]
 
+    @property
+    def shown(self) -> str:
+        """The target from the project's folder on."""
+        return self.target.removeprefix(f"{self.root}{os.sep}")
+
     def inspect_arguments(self, options: Options) -> dict[str, Any]:
         """What the crew worker is told. Inputs cross the pipe, not the command line."""
         return {

@@ -77,13 +77,20 @@ def arguments_for(function: Any, name: str, inputs: Mapping[str, Any]) -> Argume
     """Everything `function` needs. Raises TargetDoesNotLoad naming what nobody gave and cannot be made up."""
     lacking = [each.name for each in missing(function, inputs) if _made_up(each) is None]
     if lacking:
+        where, several = defined_at(function), len(lacking) > 1
         raise TargetDoesNotLoad(
             "missing_argument",
+<<<<<<< HEAD
             f"`{name}` needs {'arguments' if len(lacking) > 1 else 'an argument'}: {', '.join(lacking)}"
             f"{at(defined_at(function))}",
             f"give {'them' if len(lacking) > 1 else 'it'} with {flag(lacking)}, "
+=======
+            f"`{name}` needs {'arguments' if several else 'an argument'}: {', '.join(lacking)}{at(where)}",
+            f"give {'them' if several else 'it'} with {flag(lacking)}, "
+>>>>>>> dcbea2292668881deb692a98043dce297421776b
             "or name a function without parameters that returns the Crew",
-            location=defined_at(function),
+            usage=True,
+            location=where,
         )
     found = Arguments()
     for each in parameters_of(function):

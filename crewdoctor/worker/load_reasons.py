@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any
 
 from crewdoctor.model.setting import Location
+from crewdoctor.worker.builders import nameable
 from crewdoctor.worker.load_failure import TargetDoesNotLoad
 from crewdoctor.worker.obstacles import EndsProcess, KeepsAsking, Obstacles
 from crewdoctor.worker.other_version import brought_once, moved, not_accepted
@@ -46,10 +47,10 @@ def explain(error: BaseException, place: Place, peers: Peers, obstacles: Obstacl
         return TargetDoesNotLoad(
             "exits",
             f"it calls {error} while it is loaded{at(where)}",
-            "name the object or function: crew.py:name",
+            f"name the object or function: {nameable(place)}",
             location=where,
         )
-    found = _unanswered(error, where, obstacles) or known_reason(error)
+    found = _unanswered(error, where, place, obstacles) or known_reason(error)
     if found is not None:
         return found
     if peers.last and any(_is_about_the_wire(each) for each in _chain(error)):
@@ -69,7 +70,9 @@ def known_reason(error: BaseException) -> TargetDoesNotLoad | None:
     return next((each for each in found if each is not None), None)
 
 
-def _unanswered(error: BaseException, where: Location | None, obstacles: Obstacles) -> TargetDoesNotLoad | None:
+def _unanswered(
+    error: BaseException, where: Location | None, place: Place, obstacles: Obstacles
+) -> TargetDoesNotLoad | None:
     """It asks somebody: `input()`, or click, whose Abort hides what it is about in its context."""
     chain = list(_chain(error))
     aborts = [each for each in chain if type(each).__name__ == "Abort" and type(each).__module__.startswith("click")]
@@ -77,14 +80,17 @@ def _unanswered(error: BaseException, where: Location | None, obstacles: Obstacl
         package = next((held for held in _contexts(each) if isinstance(held, ModuleNotFoundError)), None)
         if package is not None:
             return _import_error(package, where)
-    waits = any(isinstance(each, EOFError) and "reading a line" in str(each) for each in chain)
+    waits = any(
+        isinstance(each, EOFError) and ("reading a line" in str(each) or _raised_in("getpass.py", each.__traceback__))
+        for each in chain
+    )
     if not waits and not aborts and not isinstance(error, KeepsAsking):
         return None
     asked = obstacles.prompts[-1][0] if obstacles.prompts else ""
     return TargetDoesNotLoad(
         "reads_stdin",
         f"it reads from standard input while it is loaded{f' ({asked!r})' if asked else ''}{at(where)}",
-        'move it under `if __name__ == "__main__":`, or name the object or function: crew.py:name',
+        f'move it under `if __name__ == "__main__":`, or name the object or function: {nameable(place)}',
         location=where,
     )
 
@@ -121,7 +127,7 @@ def _known(error: BaseException, where: Location | None) -> TargetDoesNotLoad | 
         return _syntax(error)
     if isinstance(error, ImportError):
         return _import_error(error, where)
-    if isinstance(error, KeyError) and _raised_in_environ(error.__traceback__):
+    if isinstance(error, KeyError) and _raised_in("os.py", error.__traceback__):
         name = str(error.args[0]) if error.args else "?"
         return _missing_variable(name, where)
     if isinstance(error, SystemExit):
@@ -232,11 +238,12 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         found = found.__cause__ or (None if found.__suppress_context__ else found.__context__)
 
 
-def _raised_in_environ(traceback: TracebackType | None) -> bool:
+def _raised_in(file: str, traceback: TracebackType | None) -> bool:
+    """Whether a file of Python's own raised it."""
     last = None
     while traceback is not None:
         last, traceback = traceback, traceback.tb_next
-    return last is not None and Path(last.tb_frame.f_code.co_filename).name == "os.py"
+    return last is not None and Path(last.tb_frame.f_code.co_filename).name == file
 
 
 def _is_about_the_wire(error: BaseException) -> bool:

@@ -97,7 +97,7 @@ REFUSALS = {
         {"crew.py": f"{CREW}\ndef build(tenant, *, zone='a') -> Crew:\n    return {MADE}"},
         "crew.py",
         "missing_argument",
-        False,
+        True,
         "`build` needs an argument: tenant",
         "without parameters",
     ),

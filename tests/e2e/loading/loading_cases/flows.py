@@ -2,6 +2,8 @@
 
 from loading_cases.case import CREW, MADE, Case
 
+AGENTS = "planner:\n  role: Planner of {topic}\n  goal: g\n  backstory: b\n"
+TASKS = "planning:\n  description: d\n  expected_output: e\n  agent: planner\n"
 CONTENT_CREW = """
 from crewai import Agent, Crew, Task
 from crewai.project import CrewBase, agent, crew, task
@@ -51,8 +53,8 @@ HOUSE = {
     "src/posts/__init__.py": "",
     "src/posts/main.py": FLOW_MAIN,
     "src/posts/crews/content_crew/content_crew.py": CONTENT_CREW,
-    "src/posts/crews/content_crew/config/agents.yaml": "planner:\n  role: Planner of {topic}\n  goal: g\n  backstory: b\n",
-    "src/posts/crews/content_crew/config/tasks.yaml": "planning:\n  description: d\n  expected_output: e\n  agent: planner\n",
+    "src/posts/crews/content_crew/config/agents.yaml": AGENTS,
+    "src/posts/crews/content_crew/config/tasks.yaml": TASKS,
 }
 FILE = "src/posts/main.py"
 

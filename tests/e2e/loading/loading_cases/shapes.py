@@ -64,14 +64,15 @@ CASES = [
         "argument that may not",
         {"crew.py": f"def build_crew(topic, tenant, db_path):\n    {body()}\n    return {MADE}"},
         kind="missing_argument",
-        exit=3,
+        exit=2,
         sentence="`build_crew` needs arguments: tenant, db_path (crew.py:1)",
         way_out="""give them with --inputs '{"tenant": "...", "db_path": "..."}'""",
     ),
     Case(
         "argument that is an object",
         {
-            "crew.py": "from crewai import Crew\nfrom pydantic import BaseModel\nclass Body(BaseModel):\n    topic: str\n"
+            "crew.py": "from crewai import Crew\nfrom pydantic import BaseModel\n"
+            "class Body(BaseModel):\n    topic: str\n"
             f"def build(request: Body) -> Crew:\n    {body()}\n    assert request.topic == 'AI'\n    return {MADE}"
         },
         inputs={"request": {"topic": "AI"}},
@@ -104,7 +105,7 @@ CASES = [
         kind="reads_stdin",
         exit=3,
         sentence="standard input while it is loaded ('From?') (crew.py:14)",
-        way_out="crew.py:name",
+        way_out="name the object or function: crew.py:TripCrew",
     ),
     Case(
         "class with run, named",

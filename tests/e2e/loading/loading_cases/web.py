@@ -32,8 +32,9 @@ async def ask(request):
 
 app = Starlette(routes=[Route("/", ask)])
 """
-INSIDE = f"{APP}\n@app.post('/jobs')\ndef run_job(topic: str):\n    {body()}\n    return {MADE}.kickoff({{'topic': topic}})\n"
-TASK = f"{TASKS}\n@shared_task\ndef research(topic):\n    {body()}\n    return {MADE}.kickoff({{'topic': topic}})\n"
+KICKS_OFF = f"    {body()}\n    return {MADE}.kickoff({{'topic': topic}})\n"
+INSIDE = f"{APP}\n@app.post('/jobs')\ndef run_job(topic: str):\n{KICKS_OFF}"
+TASK = f"{TASKS}\n@shared_task\ndef research(topic):\n{KICKS_OFF}"
 
 CASES = [
     Case("app with a crew beside it", {"app.py": f"{APP}{CREW}\ncrew = {MADE}"}, "app.py", shape="module"),
@@ -99,7 +100,7 @@ CASES = [
         {"app.py": STARLETTE},
         "app.py:ask",
         kind="missing_argument",
-        exit=3,
+        exit=2,
         sentence="`ask` needs an argument: request (app.py:10)",
         way_out="without parameters",
     ),
