@@ -68,13 +68,9 @@ def diagnose(
 
     Raises Refusal for input that names no diagnosable target at all (missing file, unknown format).
     """
-<<<<<<< HEAD
     project = project_of(options)
+    options = options if options.target or not scope.scope_of(options).crew else replace(options, target=project.shown)
     learn_file(project.root / ".env")
-=======
-    project = find_project(options)
-    options = options if options.target else replace(options, target=project.shown)
->>>>>>> dcbea2292668881deb692a98043dce297421776b
     zero = time.monotonic()
     writer = RecordingWriter(recording_path)
     writer.write(header(options))

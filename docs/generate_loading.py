@@ -1,4 +1,4 @@
-"""Writes docs/loading.md from a run of every case in tests/e2e/loading/loading_cases."""  # noqa: INP001 - a script
+"""Writes docs/loading.md from a run of every case in tests/e2e/loading/loading_cases."""
 
 import sys
 import tempfile

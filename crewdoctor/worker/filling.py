@@ -80,14 +80,8 @@ def arguments_for(function: Any, name: str, inputs: Mapping[str, Any]) -> Argume
         where, several = defined_at(function), len(lacking) > 1
         raise TargetDoesNotLoad(
             "missing_argument",
-<<<<<<< HEAD
-            f"`{name}` needs {'arguments' if len(lacking) > 1 else 'an argument'}: {', '.join(lacking)}"
-            f"{at(defined_at(function))}",
-            f"give {'them' if len(lacking) > 1 else 'it'} with {flag(lacking)}, "
-=======
             f"`{name}` needs {'arguments' if several else 'an argument'}: {', '.join(lacking)}{at(where)}",
             f"give {'them' if several else 'it'} with {flag(lacking)}, "
->>>>>>> dcbea2292668881deb692a98043dce297421776b
             "or name a function without parameters that returns the Crew",
             usage=True,
             location=where,

@@ -25,11 +25,8 @@ from crewdoctor.worker.lock_store import file_locks
 from crewdoctor.worker.obstacles import Obstacles, survived
 from crewdoctor.worker.peers import Peers, noted_peers
 from crewdoctor.worker.project_paths import Place, enter, locate
-<<<<<<< HEAD
-from crewdoctor.worker.secrets_held import learn_modules
-=======
 from crewdoctor.worker.quietly import flows_without_memory, silent_bus
->>>>>>> dcbea2292668881deb692a98043dce297421776b
+from crewdoctor.worker.secrets_held import learn_modules
 from crewdoctor.worker.source_place import is_users
 from crewdoctor.worker.ways import Search
 
