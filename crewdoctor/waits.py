@@ -91,7 +91,7 @@ class Wait:
             "lock": f"a lock ({self.peer})" if self.peer else "a lock",
             "process": "a child process",
             "queue": "a queue",
-            "sleep": "its own sleep",
+            "sleep": f"its own sleep of {self.peer}" if self.peer else "its own sleep",
             "cpu": "its own computation",
             "file": "a file",
         }

@@ -11,12 +11,14 @@ from crewdoctor.model.finding import Finding, Severity
 from crewdoctor.model.inventory import Unexamined
 from crewdoctor.model.recording import Recording
 from crewdoctor.model.report import Report, Rung, Scope
-from crewdoctor.model.result import Status
+from crewdoctor.model.result import Status, StepResult
 from crewdoctor.model.rule import RuleOutcome, RuleStatus
-from crewdoctor.report.exit_code import examined, exit_code, flat, missing_inputs
+from crewdoctor.report.exit_code import examined, exit_code, flat, missing_inputs, unanswered
 from crewdoctor.report.questions import questions, stopped
 from crewdoctor.timeline.model_calls import model_calls
 from crewdoctor.wire.codec import WireError, decode
+
+_LONGEST_ERROR = 120
 
 SCHEMA = "crewdoctor.report/1"
 
@@ -119,14 +121,22 @@ def _calm(recording: Recording, ignored: int) -> str:
     """No mismatch; and what keeps that from meaning that all is fine."""
     if recording.interrupted:
         return "no mismatch found in what was examined before it was cut short"
-    left = sum(question.status in {"failed", "killed", "crashed"} for question in questions(recording, ()))
+    if silent := unanswered(recording):
+        return f"the one call of a model failed, and no rule says why: {silent}"
     answered = [call for call in model_calls(recording) if not call.failure and call.phases]
     if recording.header.options.scope == "llm" and answered:
         told = [f"{phase.name} after {wording.seconds(phase.at)}" for phase in answered[0].phases[-2:]]
         return f"the model {answered[0].model} answers: {', '.join(told)}"
+    failed = next((result.facts for result in recording.results if _failed_by_itself(result)), None)
+    if failed is not None:
+        words = " ".join(str(failed.get("error") or "").split())[:_LONGEST_ERROR]
+        return (
+            f"no mismatch found that explains why the crew failed ({failed['result']}{f': {words}' if words else ''})"
+        )
     parts = [
         f"no mismatch found but {_count(ignored, 'finding')} ignored in source" if ignored else "no mismatch found"
     ]
+    left = sum(question.status in {"failed", "killed", "crashed"} for question in questions(recording, ()))
     if left:
         parts.append(f"{_count(left, 'question')} stayed open")
     guarded = sum(bool(stopped(result)) for result in recording.results)
@@ -135,6 +145,12 @@ def _calm(recording: Recording, ignored: int) -> str:
     if recording.simulated and recording.header.options.scope != "preflight":
         parts.append("the model was SIMULATED, so the provider itself was not examined")
     return "; ".join(parts)
+
+
+def _failed_by_itself(result: StepResult) -> bool:
+    """Whether the whole crew raised, and not because crewdoctor held its calls back."""
+    ended = result.facts.get("result", "completed") if result.step.probe == "crew.kickoff" else "completed"
+    return ended != "completed" and "llm_calls_capped" not in result.facts
 
 
 def _count(number: int, noun: str) -> str:

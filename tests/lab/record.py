@@ -19,6 +19,8 @@ SCENARIOS = {
     "cd106_quiet": "healthy",
     "cd107_fires": "slow_tls",
     "cd107_quiet": "healthy",
+    "cd108_fires": "parallel_questions_race",
+    "cd108_quiet": "healthy",
     "cd110_fires": "cidr_in_no_proxy",
     "cd110_quiet": "cidr_honoured",
     "cd111_fires": "proxy_dead",

@@ -312,3 +312,10 @@ def tls_speaks():
     """The port speaks TLS, with a certificate the client knows."""
     server = keep(SlowTls(SERVICE, pause=0))
     return Scene([endpoint(SERVICE, server.port, "https")], {"SSL_CERT_FILE": server.authority})
+
+
+def parallel_questions_race():
+    """The nameserver answers whatever is asked singly; of two questions from one socket the second is lost."""
+    resolver(HEALTHY, options="timeout:2")
+    keep(Nameserver(HEALTHY, {"svc.lab.example": [SERVICE]}, delay=0.02, racing=True))
+    return Scene([endpoint("svc.lab.example", keep(service(SERVICE)).server_port)])

@@ -150,3 +150,15 @@ def test_a_tool_that_would_write_was_not_examined_and_did_not_fail():
     (unexamined,) = [each for each in report.unexamined if "tool:x" in each.subject]
     assert "it would POST api/rows" in unexamined.reason
     assert "--allow-tool 'x'" in unexamined.reason
+
+
+def test_a_crew_that_failed_for_no_known_reason_is_not_told_to_be_fine():
+    step = replace(OK.step, id="crew.kickoff@c", probe="crew.kickoff", layer=Layer.CREW)
+    raised = replace(OK, step=step, facts={"result": "python.exception", "error": "no 'choices'"})
+    capped = replace(raised, facts={**raised.facts, "llm_calls_capped": 5})
+
+    told = assemble(recording(raised), (), ()).verdict
+
+    assert told == "no mismatch found that explains why the crew failed (python.exception: no 'choices')"
+    assert assemble(recording(capped), (), ()).verdict == "no mismatch found"
+    assert assemble(recording(replace(raised, facts={"result": "completed"})), (), ()).verdict == "no mismatch found"
