@@ -121,7 +121,6 @@ def _calm(recording: Recording, ignored: int) -> str:
     """No mismatch; and what keeps that from meaning that all is fine."""
     if recording.interrupted:
         return "no mismatch found in what was examined before it was cut short"
-    left = sum(question.status in {"failed", "killed", "crashed"} for question in questions(recording, ()))
     if why := unanswered(recording):
         return f"the one call of a model failed, and no rule says why: {why}"
     answered = [call for call in model_calls(recording) if not call.failure and call.phases]
@@ -137,6 +136,7 @@ def _calm(recording: Recording, ignored: int) -> str:
     parts = [
         f"no mismatch found but {_count(ignored, 'finding')} ignored in source" if ignored else "no mismatch found"
     ]
+    left = sum(question.status in {"failed", "killed", "crashed"} for question in questions(recording, ()))
     if left:
         parts.append(f"{_count(left, 'question')} stayed open")
     guarded = sum(bool(stopped(result)) for result in recording.results)
