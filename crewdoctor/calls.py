@@ -15,6 +15,8 @@ from crewdoctor.waits import unfinished
 
 RAW = "llm.sdk"
 """The probe that calls with a timeout longer than the user's: what it measures is not cut off by the user's."""
+ONCE = "once"
+"""Kind of the one call of a preflight: made as the user's own program makes it."""
 MODEL_KEYS = ("span:llm.call", "span:http.request")
 """What `model_calls` touches."""
 SIGNIFICANCE = 0.05
@@ -41,8 +43,10 @@ class Attempt:
     seconds: float
     latency: float | None
     """Longest wait for a byte of the answer; None: it was never answered."""
+    sdk: bool
+    """Made by crewdoctor through the raw SDK: it can tell a completion from any other success."""
     raw: bool
-    """Made with crewdoctor's own, longer timeout."""
+    """With crewdoctor's own, longer timeout."""
     stream: bool
 
     @property
@@ -89,7 +93,7 @@ class Attempt:
         """Whether it was answered with success, but with no completion: only a call of ours can tell."""
         failure = self.call.failure
         answered = bool(self.status) and self.status < FIRST_ERROR
-        return self.raw and answered and failure is not None and failure.kind is FailureKind.PROTOCOL
+        return self.sdk and answered and failure is not None and failure.kind is FailureKind.PROTOCOL
 
     @property
     def limited(self) -> bool:
@@ -134,8 +138,9 @@ def attempts(evidence: Evidence, llm: LlmEntry) -> list[Attempt]:
 def _attempt(evidence: Evidence, span: Span, call: Span) -> Attempt:
     took = span.seconds(evidence.end_of(span))
     stream = bool(call.attrs.get("stream"))
-    raw = call.step.split("@", 1)[0] == RAW and call.attrs.get("kind") != "configured"
-    return Attempt(span, call, took, _latency(span, call, took, stream=stream), raw, stream)
+    sdk = call.step.split("@", 1)[0] == RAW
+    raw = sdk and call.attrs.get("kind") not in {"configured", ONCE}
+    return Attempt(span, call, took, _latency(span, call, took, stream=stream), sdk, raw, stream)
 
 
 def _latency(span: Span, call: Span, took: float, *, stream: bool) -> float | None:
@@ -157,6 +162,11 @@ def _seconds(value: Any) -> float | None:
 def in_crew(span: Span) -> bool:
     """Whether crewai made it, with the user's own settings: in the crew, an agent, or crewai's LLM."""
     return span.step.split("@", 1)[0] in {"crew.kickoff", "agent.bisect", "llm.crewai"}
+
+
+def as_the_crew(attempt: Attempt) -> bool:
+    """Whether it was made with the user's own settings throughout: by crewai, or as the one call of a preflight."""
+    return in_crew(attempt.span) or attempt.call.attrs.get("kind") == ONCE
 
 
 def exceeded_at_most(count: int) -> float:

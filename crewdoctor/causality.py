@@ -108,9 +108,7 @@ class _Structure:
         )
 
     def _beneath(self, cause: Finding, effect: Finding) -> bool:
-        if cause.subject in effect.depends_on:
-            return True
-        if any(cause.subject in self.proxies.get(each, ()) for each in effect.depends_on):
+        if any(cause.subject in {each, *self.proxies.get(each, ())} for each in effect.depends_on):
             return True
         apart = cause.subject != effect.subject
         if apart and cause.lost >= SHARE * effect.lost and cause.subject in self._closure(effect.subject):

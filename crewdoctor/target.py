@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from crewdoctor.interpreter import find_interpreter
 from crewdoctor.model.options import Options
 from crewdoctor.model.refusal import Refusal
 from crewdoctor.project import NoProject, target_in
@@ -68,7 +68,7 @@ def find_project(options: Options) -> Project:
         return _project(options, str(path.resolve()), name)
     if _MODULE.match(text) and (name or "." in text) and not text.endswith((".py", ".json", ".jsonc", ".yaml", ".yml")):
         root = _root(Path.cwd() / "here")
-        return Project(options.target, root, _interpreter(options, root), dict(os.environ))
+        return Project(options.target, root, find_interpreter(options.python, root), dict(os.environ))
     raise Refusal(
         f"{text}: no such file; give the file that defines the crew, e.g. `crewdoctor diagnose crew.py`", USAGE
     )
@@ -79,7 +79,9 @@ def _project(options: Options, target: str, name: str = "") -> Project:
     text, given = _split(target)
     root = _root(Path(text))
     chosen = name or given
-    return Project(f"{text}:{chosen}" if chosen else text, root, _interpreter(options, root), dict(os.environ))
+    return Project(
+        f"{text}:{chosen}" if chosen else text, root, find_interpreter(options.python, root), dict(os.environ)
+    )
 
 
 def _root(file: Path) -> Path:
@@ -91,7 +93,7 @@ def _root(file: Path) -> Path:
 def workplace(options: Options) -> Project:
     """Where a command without a target works: this folder, and the interpreter a crew here would run in."""
     root = Path.cwd()
-    return Project("", root, _interpreter(options, root), dict(os.environ))
+    return Project("", root, find_interpreter(options.python, root), dict(os.environ))
 
 
 def _split(target: str) -> tuple[str, str]:
@@ -100,26 +102,6 @@ def _split(target: str) -> tuple[str, str]:
     if colon and name.isidentifier() and not Path(target).exists():
         return head, name
     return target, ""
-
-
-def _interpreter(options: Options, root: Path) -> str:
-    """`--python`, else the project's .venv, else VIRTUAL_ENV, else ours: the first that holds crewai."""
-    if options.python:
-        if not (os.access(options.python, os.X_OK) and Path(options.python).is_file()):
-            raise Refusal(f"--python {options.python}: not an interpreter; give the path of a python executable", USAGE)
-        return options.python
-    named = os.environ.get("VIRTUAL_ENV")
-    candidates = [root / ".venv", *([Path(named)] if named else [])]
-    usable = [folder for folder in candidates if os.access(folder / "bin" / "python", os.X_OK)]
-    # A shell's environment that has no crewai is not the crew's own while ours has it.
-    holding = [folder for folder in usable if any(folder.glob("lib*/python*/site-packages/crewai"))]
-    if holding or (usable and not _ours_holds_crewai()):
-        return str((holding or usable)[0] / "bin" / "python")
-    return sys.executable
-
-
-def _ours_holds_crewai() -> bool:
-    return any((Path(entry) / "crewai").is_dir() for entry in sys.path if entry)
 
 
 __all__ = ["MINIMAL", "NoProject", "Project", "find_project", "workplace"]

@@ -191,7 +191,10 @@ class RawModel:
         answer.headers = _telling(raw.headers)
         parsed = self._parsed(raw, stream=stream)
         if stream:
-            _listen(parsed, answer, began, until, _piece_of_response if self.responses else _piece_of_chat)
+            piece = _piece_of_response if self.responses else _piece_of_chat
+            if not _listen(parsed, answer, began, until, piece):
+                kind = raw.headers.get("content-type", "no content type")
+                raise NoCompletionError(f"{raw.status_code} with {kind}, and no event of a stream in it")
         else:
             usage = getattr(parsed, "usage", None)
             answer.tokens = getattr(usage, "completion_tokens", None) or getattr(usage, "output_tokens", None) or 0
@@ -203,6 +206,7 @@ class RawModel:
         said = f"{raw.status_code} with {kind}"
         if stream:
             if kind == "text/html":
+                raw.http_response.read()  # a page is short; unread, the request would never be seen to end
                 raise NoCompletionError(said)
             return raw.parse()
         try:
@@ -217,9 +221,11 @@ class RawModel:
 
 def _listen(
     chunks: Iterable[Any], answer: Answer, began: float, until: float, piece: Callable[[Any], str | None]
-) -> None:
-    last = began
+) -> int:
+    """Note when pieces come; the number of events, with or without a piece."""
+    last, events = began, 0
     for chunk in chunks:
+        events += 1
         if not piece(chunk):
             continue
         now = time.monotonic()
@@ -232,6 +238,7 @@ def _listen(
         if now > until:
             answer.cut = True
             break
+    return events
 
 
 def _piece_of_chat(chunk: Any) -> str | None:

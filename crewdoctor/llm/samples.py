@@ -14,6 +14,8 @@ from crewdoctor.model.setting import Seconds
 from crewdoctor.model.span import Failure, FailureKind
 from crewdoctor.wire.codec import encode
 
+AS_CONFIGURED = frozenset({"configured", "once"})
+"""Kinds of calls made with the user's own timeout and retries."""
 SHORT_ANSWER = 16
 """Tokens asked for in samples; `full` asks for as many as the crew does."""
 TOO_MANY = 429
@@ -130,7 +132,7 @@ class Sampling:
         bench, model = self.bench, self.model
         bench.fact("timeout", encode(model.timeout))
         bench.fact("max_retries", model.max_retries)
-        self._call(model.client(), "configured", bench.remaining() - 1.0)
+        self._call(model.client(), "once", bench.remaining() - 1.0)
         bench.fact("attempts", model.requests)
         if not self.seen.hung:
             model.close()
@@ -157,7 +159,7 @@ class Sampling:
             "prompt_chars": sum(len(each["content"]) for each in self.said),
             "kind": kind,
             "timeout": encode(model.timeout),
-            "max_retries": model.max_retries if kind == "configured" else 0,
+            "max_retries": model.max_retries if kind in AS_CONFIGURED else 0,
         }
         until = time.monotonic() + seconds - 0.5
         before = model.requests
@@ -174,7 +176,7 @@ class Sampling:
                 failure = self._failure(ended.error)
                 span.fail(failure)
                 seen.failed = True
-                if kind == "configured" and failure.kind.is_timeout:
+                if kind in AS_CONFIGURED and failure.kind.is_timeout:
                     self.bench.fact("cut_off", True)
             span.note(
                 attempts=model.requests - before,
@@ -210,11 +212,11 @@ class Sampling:
         seen = self.seen
         seen.status = answer.status if answer.status is not None else seen.status
         seen.answered = seen.answered or ok
-        if ok and (kind == "cold" or (kind == "configured" and seen.cold is None and not answer.first_token)):
+        if ok and (kind == "cold" or (kind == "once" and not answer.first_token)):
             seen.cold = took
         elif ok and kind == "warm":
             seen.warm.append(took)
-        elif ok and kind in {"streamed", "full", "configured"} and answer.first_token is not None:
+        elif ok and kind in {"streamed", "full", "once"} and answer.first_token is not None:
             seen.first_token.append(answer.first_token)
             seen.gaps_max.append(answer.gaps_max)
             seen.total.append(answer.total)

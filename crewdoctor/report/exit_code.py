@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from crewdoctor.model.finding import Finding, Severity
 from crewdoctor.model.layer import Layer
 from crewdoctor.model.recording import Recording
 from crewdoctor.model.refusal import NOT_DIAGNOSED, USAGE
 from crewdoctor.model.result import Status
+from crewdoctor.timeline.model_calls import model_calls
 
 HEALTHY = 0
 FOUND = 1
@@ -24,7 +25,7 @@ MEANING = {
 _ATTEMPTED = frozenset({Status.OK, Status.KILLED, Status.CRASHED})
 
 
-def exit_code(recording: Recording, findings: Iterable[Finding]) -> int:
+def exit_code(recording: Recording, findings: Sequence[Finding]) -> int:
     """Of 130/143, 2 (inputs), 3, 1, 0 the first that applies. Steps our deadline cut off do not change it."""
     if recording.interrupted in INTERRUPTED:
         return INTERRUPTED[recording.interrupted]
@@ -32,10 +33,17 @@ def exit_code(recording: Recording, findings: Iterable[Finding]) -> int:
         return USAGE
     if not examined(recording):
         return NOT_DIAGNOSED
+    if not flat(findings) and unanswered(recording):
+        return NOT_DIAGNOSED
     fail_on = recording.header.options.fail_on
     if fail_on != "never" and any(each.severity.rank <= Severity(fail_on).rank for each in flat(findings)):
         return FOUND
     return HEALTHY
+
+
+def unanswered(recording: Recording) -> str:
+    """How the one call of a model failed, where the command stands or falls with it; empty where none did."""
+    return next((f"{call.model}: {call.failure}" for call in model_calls(recording) if call.failure), "")
 
 
 def misnamed(recording: Recording) -> bool:

@@ -33,7 +33,7 @@ from dataclasses import replace
 
 from crewdoctor import wording
 from crewdoctor.budget import cost
-from crewdoctor.calls import MODEL_KEYS, Attempt, attempts, in_crew, overload, rounded_up
+from crewdoctor.calls import MODEL_KEYS, Attempt, as_the_crew, attempts, overload, rounded_up
 from crewdoctor.model.evidence import Evidence
 from crewdoctor.model.finding import Finding, Fix, Quantity, Severity
 from crewdoctor.model.inventory import LlmEntry
@@ -87,7 +87,7 @@ def _judge(evidence: Evidence, llm: LlmEntry, setting: Setting, made: list[Attem
     longest = max(answered, key=lambda each: each.latency or 0.0, default=None)
     seen = (longest.latency or 0.0) if longest else 0.0
     hits, count = len(beyond) + len(cut), len(answered) + len(cut)
-    happened = any(in_crew(each.span) or each.call.attrs.get("kind") == "configured" for each in cut)
+    happened = any(as_the_crew(each) or each.call.attrs.get("kind") == "configured" for each in cut)
     if happened or (hits and (exceedance_claim(hits, count) or hits == count > 1)):
         severity = Severity.ERROR
     elif hits or (setting.written and allowed < MARGIN * seen):

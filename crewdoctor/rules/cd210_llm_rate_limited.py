@@ -28,7 +28,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from crewdoctor import wording
-from crewdoctor.calls import MODEL_KEYS, Attempt, attempts, in_crew
+from crewdoctor.calls import MODEL_KEYS, ONCE, Attempt, attempts, in_crew
 from crewdoctor.model.evidence import Evidence
 from crewdoctor.model.finding import Finding, Fix, Quantity, Severity
 from crewdoctor.model.inventory import LlmEntry
@@ -102,7 +102,7 @@ def _finding(evidence: Evidence, llm: LlmEntry, made: list[Attempt], limited: li
 
 def _of_crew(attempt: Attempt) -> bool:
     """Whether the crew's own run made it; what is asked of its model alone is crewdoctor's."""
-    return attempt.span.step.startswith("crew.")
+    return attempt.span.step.startswith("crew.") or attempt.call.attrs.get("kind") == ONCE
 
 
 def _busiest_minute(made: list[Attempt]) -> int:

@@ -29,7 +29,7 @@ from collections.abc import Iterator
 
 from crewdoctor import wording
 from crewdoctor.budget import LlmTerms
-from crewdoctor.calls import FIRST_ERROR, MODEL_KEYS, Attempt, attempts, in_crew, told
+from crewdoctor.calls import FIRST_ERROR, MODEL_KEYS, Attempt, as_the_crew, attempts, told
 from crewdoctor.model.evidence import Evidence
 from crewdoctor.model.finding import Finding, Fix, Quantity, Severity
 from crewdoctor.model.inventory import LlmEntry
@@ -58,7 +58,7 @@ def retries_multiply(evidence: Evidence) -> Iterator[Finding]:
 
 def _counts(attempt: Attempt) -> bool:
     """Whether the crew would make it. A rate limit that crewdoctor's own calls met is not the crew's."""
-    return in_crew(attempt.span) and not (attempt.limited and attempt.span.step.startswith("llm."))
+    return as_the_crew(attempt) and not (attempt.limited and attempt.span.step.startswith("llm."))
 
 
 def _longest_storm(made: list[Attempt]) -> list[Attempt]:

@@ -57,7 +57,7 @@ def permanent_error_retried(evidence: Evidence) -> Iterator[Finding]:
 
 def _alike(each: Attempt, last: Attempt) -> bool:
     """The same no; where only a call of ours can read it, also the crew's calls that failed on a success."""
-    if last.unreadable and not each.raw:
+    if last.unreadable and not each.sdk:
         return each.ok and each.call.failure is not None
     return each.final and each.status == last.status
 
@@ -68,7 +68,7 @@ def _last_no(made: list[Attempt]) -> Attempt | None:
     Of the crew's own calls only the status is known: that a success was no completion, a call of ours has to tell.
     """
     crew = next((each for each in reversed(made) if in_crew(each.span) and each.status), None)
-    alone = next((each for each in reversed(made) if each.raw), None)
+    alone = next((each for each in reversed(made) if each.sdk), None)
     if crew is None or (crew.ok and crew.call.failure is not None and alone is not None and alone.unreadable):
         return alone if alone is not None and alone.final else None
     return crew if crew.final else None
@@ -76,13 +76,14 @@ def _last_no(made: list[Attempt]) -> Attempt | None:
 
 def _finding(evidence: Evidence, llm: LlmEntry, last: Attempt, same: list[Attempt]) -> Finding:
     crew = [each for each in same if each.span.step.startswith("crew.")]
-    words = next((text for each in sorted(same, key=lambda each: not each.raw) if (text := told(each))), "no text")
+    words = next((text for each in sorted(same, key=lambda each: not each.sdk) if (text := told(each))), "no text")
     name, fix = _remedy(llm, last)
     held = {each: evidence.setting("llm", each, llm.subject) for each in ("api_key", "base_url")}
     setting = held.get(name)
     whence = f" ({name}: {setting.provenance.where})" if setting else ""
     answered = "with no completion" if last.unreadable else f"{last.status}"
-    asked = f"asked {wording.plural(len(crew), 'time')} by the crew" if crew else "asked alone, not by the crew"
+    alone = "asked alone, not by the crew" if evidence.inventory.crew else f"asked {wording.plural(len(same), 'time')}"
+    asked = f"asked {wording.plural(len(crew), 'time')} by the crew" if crew else alone
     return Finding(
         code="CD214",
         slug="permanent_error_retried",

@@ -27,7 +27,7 @@ def model_calls(recording: Recording) -> tuple[ModelCall, ...]:
     calls = {
         span.subject: span
         for span in recording.spans
-        if span.name == "llm.call" and span.step.split("@", 1)[0] == PROBE and span.attrs.get("kind") == "configured"
+        if span.name == "llm.call" and span.step.split("@", 1)[0] == PROBE and span.attrs.get("kind") == "once"
     }
     return tuple(_told(recording, llm, calls[llm.subject]) for llm in inventory.llms if llm.subject in calls)
 

@@ -3,6 +3,8 @@
 import json
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -54,6 +56,66 @@ def test_what_names_no_model_is_one_sentence_and_exit_2(crewdoctor, arguments, e
     assert (code, out) == (2, "")
     assert told in err
     assert len(err.strip().splitlines()) == 1
+
+
+def error(message, code):
+    return json.dumps({"error": {"message": message, "type": "invalid_request_error", "code": code}}).encode()
+
+
+ODD = {
+    "key": (401, error("Incorrect API key provided", "invalid_api_key")),
+    "model": (404, error("The model `m` does not exist", "model_not_found")),
+    "quota": (429, error("You exceeded your current quota", "insufficient_quota")),
+    "page": (200, b"<html><body>Please log in</body></html>"),
+    "blocked": (403, b"<html><body>Blocked by the gateway</body></html>"),
+    "broken": (500, error("boom", "server_error")),
+}
+
+
+class Odd(BaseHTTPRequestHandler):
+    """Answers as the first part of its path says."""
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["content-length"]))
+        status, body = ODD[self.path.split("/")[1]]
+        self.send_response(status)
+        self.send_header("content-type", "text/html" if body.startswith(b"<") else "application/json")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="module")
+def odd():
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Odd)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server.server_port
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "words"),
+    [
+        ("key", "CD214", "answers 401 (api_key: env OPENAI_API_KEY): Incorrect API key provided"),
+        ("model", "CD214", "The model `m` does not exist"),
+        ("quota", "CD214", "answers 429: You exceeded your current quota"),
+        ("page", "CD214", "no completion"),
+        ("blocked", "CD214", "Blocked by the gateway"),
+        ("broken", "CD213", "one model call became 3 requests"),
+    ],
+)
+def test_what_the_server_says_no_to_is_told_in_one_sentence(crewdoctor, odd, kind, code, words):
+    url = f"http://127.0.0.1:{odd}/{kind}/v1"
+    exit_code, told = report(
+        crewdoctor, "probe-llm", "--base-url", url, "--model", "m", OPENAI_API_KEY="sk-of-mine-0123456789"
+    )
+    assert exit_code == 1, told["verdict"]
+    assert [finding["code"] for finding in told["findings"]] == [code]
+    assert words in told["findings"][0]["message"]
 
 
 def test_a_closed_port_is_the_networks_finding(crewdoctor):

@@ -25,6 +25,8 @@ SCENARIOS = {
     "cd110_quiet": "cidr_honoured",
     "cd111_fires": "proxy_dead",
     "cd111_quiet": "proxy_works",
+    "cd112_fires": "proxy_refuses",
+    "cd112_quiet": "proxy_cannot_reach",
     "cd120_fires": "certificate_of_a_private_authority",
     "cd120_quiet": "certificate_every_client_trusts",
     "cd121_fires": "tls_stalls",

@@ -296,6 +296,22 @@ def proxy_refuses():
     return Scene([endpoint("api.lab.example", 443, "https", ["requests"])], {"HTTPS_PROXY": proxy.url})
 
 
+def proxy_forbids():
+    """The proxy's policy does not let a port through; two clients ask it."""
+    proxy = keep(Proxy(status=403))
+    resolver(HEALTHY)
+    keep(Nameserver(HEALTHY))
+    return Scene([endpoint("api.lab.example", 8443, "https", ["httpx", "requests"])], {"HTTPS_PROXY": proxy.url})
+
+
+def proxy_cannot_reach():
+    """The proxy answers for a host it cannot reach."""
+    proxy = keep(Proxy(status=503))
+    resolver(HEALTHY)
+    keep(Nameserver(HEALTHY))
+    return Scene([endpoint("api.lab.example", 443, "https", ["requests"])], {"HTTPS_PROXY": proxy.url})
+
+
 def proxy_slow():
     """CONNECT takes 2.6 s."""
     proxy = keep(Proxy(delay=2.6))

@@ -135,7 +135,7 @@ def test_an_internal_name_that_no_proxy_forgot(network):
     ("scenario", "severity", "words"),
     [
         ("proxy_dead", "error", "refuses connections"),
-        ("proxy_refuses", "error", "answered 407"),
+        ("proxy_cannot_reach", "error", "answered 503"),
         ("proxy_slow", "warning", "answered 200 after 2."),
     ],
 )
@@ -230,3 +230,19 @@ class TestBlackHole:
     @pytest.mark.parametrize("scenario", ["ipv6_refused", "ipv6_swallowed_for_a_client_that_races"])
     def test_what_costs_no_time_is_met_with_silence(self, network, scenario):
         assert findings(network(scenario)) == ()
+
+
+@pytest.mark.parametrize(
+    ("scenario", "words", "fix"),
+    [
+        ("proxy_refuses", "answers 407 to CONNECT api.lab.example:443, as requests would", "NAME:WORD@127.0.0.1"),
+        ("proxy_forbids", "answers 403 to CONNECT api.lab.example:8443, as httpx, requests would", "NO_PROXY"),
+    ],
+)
+def test_a_tunnel_the_proxy_does_not_open(network, scenario, words, fix):
+    told = findings(network(scenario))
+
+    assert [(each.code, each.severity.value) for each in told] == [("CD112", "error")]
+    assert told[0].subject.startswith("proxy:127.0.0.1:")
+    assert words in told[0].message
+    assert fix in told[0].fix.code

@@ -119,6 +119,15 @@ def test_a_finding_on_a_simulated_model_says_so():
     assert assemble(recording(OK, spans=(SPAN,)), (finding(),), ()).findings[0].attrs == {}
 
 
+def test_no_mismatch_does_not_hide_a_question_that_did_not_hold_and_that_no_rule_explains():
+    failed = replace(SPAN, failure=Failure(FailureKind.DEADLINE, "no answer in time"))
+
+    report = assemble(recording(OK, spans=(failed,)), (), ())
+
+    assert [each.status for each in report.questions] == ["failed"]
+    assert report.verdict == "no mismatch found; 1 question stayed open"
+
+
 def test_no_mismatch_does_not_hide_what_stayed_open():
     report = assemble(recording(replace(OK, status=Status.KILLED), simulated=("agent:a/llm",)), (), ())
 

@@ -435,6 +435,25 @@ def test_a_total_timeout_ends_what_no_read_timeout_would(tmp_path):
     assert first.limit.value == Seconds(300.0)
 
 
+def test_an_honest_call_beyond_the_agents_limit_may_be_allowed_for(tmp_path):
+    first, *_ = findings(slow_tool_beyond_the_agents_limit, tmp_path / "recording.jsonl")
+
+    assert first.code == "CD401"
+    assert first.fix.code.splitlines()[0] == "Agent(..., max_execution_time=30)"
+    assert "requests.get(url, timeout=(3.05, 1))" in first.fix.code
+
+
+def test_a_sleep_is_told_with_its_length(tmp_path):
+    def build(scene):
+        crew(scene, scan=())
+        step = isolated(scene, status=Status.KILLED)
+        call = scene.span(step, "tool.call", 5.0, None, subject=TOOL, tool="search", n=1, args_source="schema")
+        scene.stack(step, 19.9, call, "sleep", seconds=14.9, peer="600 s", timeout={"timeout": 600.0})
+
+    first, *_ = findings(build, tmp_path / "recording.jsonl")
+    assert "it was in its own sleep of 600 s" in first.message
+
+
 def test_an_overloaded_machine_is_mentioned(tmp_path):
     def build(scene):
         two_slow_answers_in_five(scene)

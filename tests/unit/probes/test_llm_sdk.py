@@ -204,6 +204,13 @@ def test_a_page_in_place_of_a_completion_is_no_answer(stream):
     assert spans[0]["failure"]["text"] == "200 with text/html"
 
 
+def test_a_stream_without_an_event_is_no_answer():
+    with answering(b"") as (url, _):
+        spans, facts, _ = run(crew_on(url, stream=True, max_retries=0))
+    assert facts["answered"] is False
+    assert "no event of a stream" in spans[0]["failure"]["text"]
+
+
 @pytest.mark.parametrize(
     ("body", "words"),
     [
