@@ -127,12 +127,10 @@ def _calm(recording: Recording, ignored: int) -> str:
     if recording.header.options.scope == "llm" and answered:
         told = [f"{phase.name} after {wording.seconds(phase.at)}" for phase in answered[0].phases[-2:]]
         return f"the model {answered[0].model} answers: {', '.join(told)}"
-    failed = next((result.facts for result in recording.results if _failed_by_itself(result)), None)
-    if failed is not None:
-        words = " ".join(str(failed.get("error") or "").split())[:_LONGEST_ERROR]
-        return (
-            f"no mismatch found that explains why the crew failed ({failed['result']}{f': {words}' if words else ''})"
-        )
+    crew = next((result.facts for result in recording.results if _failed_by_itself(result)), None)
+    if crew is not None:
+        words = " ".join(str(crew.get("error") or "").split())[:_LONGEST_ERROR]
+        return f"no mismatch found that explains why the crew failed ({crew['result']}{f': {words}' if words else ''})"
     parts = [
         f"no mismatch found but {_count(ignored, 'finding')} ignored in source" if ignored else "no mismatch found"
     ]

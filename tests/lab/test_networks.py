@@ -201,7 +201,21 @@ def test_a_client_hello_nobody_answers(network):
 
 
 def test_a_connection_closed_on_the_client_hello_is_no_stall(network):
-    assert [each.code for each in findings(network("tls_broken"))] == []
+    (finding,) = findings(network("tls_broken"))
+    assert (finding.code, finding.severity.value) == ("CD122", "warning")
+
+
+def test_a_port_that_speaks_http_is_told_from_one_that_breaks_off(network):
+    (finding,) = findings(network("tls_to_a_plain_port"))
+    assert (finding.code, finding.severity.value) == ("CD122", "error")
+    assert "speaks no TLS: wrong version number" in finding.message
+    assert "http://" in finding.fix.title
+
+
+def test_a_lost_answer_is_told_from_a_nameserver_that_is_silent(network):
+    (finding,) = findings(network("parallel_questions_race"))
+    assert (finding.code, finding.severity.value) == ("CD108", "error")
+    assert finding.fix.code == "options single-request-reopen"
 
 
 @pytest.mark.skipif(not shutil.which("ip"), reason="iproute2 makes the black hole")
