@@ -21,6 +21,8 @@ RECURRENCE_UNSEEN = 6.0
 """The same where no stack was taken yet."""
 STILL = 10.5
 """Seconds without a byte or span after which a tool alone hangs; one that still tries or reads has its whole step."""
+LEAST, MOMENT = 4.0, 2.0
+"""Seconds a tool is given where its lane's time is used up, and kept for each tool still to come."""
 QUIET = 20.0
 TIMES_LONGEST = 3.0
 BUSY = frozenset({"cpu", "process"})
@@ -144,7 +146,7 @@ class _Live:
 def verdict(live: LiveStep, results: Sequence[StepResult], now: float) -> str:
     """Say why the step should be ended now (seconds since the recording's zero); empty: let it go on."""
     if live.step.probe == TOOL_ALONE:
-        return _tool_alone(_Live.read(live, now))
+        return _tool_alone(_Live.read(live, now), results)
     if live.step.probe in WHOLE:
         seen = _Live.read(live, now)
         return _recurrence(seen, results) or _cut_off_again(seen, results) or _nothing_moves(seen, results)
@@ -172,16 +174,27 @@ def longest_wait(results: Iterable[StepResult], kind: str, subject: str = "") ->
     return max(own or [wait for _, wait in waits], default=0.0)
 
 
-def _tool_alone(live: _Live) -> str:
+def _tool_alone(live: _Live, results: Sequence[StepResult]) -> str:
     patience = live.step.args.get("patience")
     calls = [span for span in live.spans if span.name == "tool.call"]
     if not calls or not isinstance(patience, (int, float)):
         return ""
+    patience = min(patience, _share_of_lane(live.step, results))
     waited = live.now - min(span.start for span in calls)
     quiet = live.now - max(live.started, live.last_moved)
     if waited < patience or quiet < min(STILL, patience) or live.bytes_came() or live.busy(calls[0]):
         return ""
     return f"no answer after {waited:.1f} s"
+
+
+def _share_of_lane(step: Step, results: Sequence[StepResult]) -> float:
+    """What is left of the lane's time, but for a moment for each tool still to come: most tools are well."""
+    seconds, tools = step.args.get("of_lane") or (None, 0)
+    if seconds is None:
+        return float("inf")
+    before = [result for result in results if result.step.probe == TOOL_ALONE and result.step.lane == step.lane]
+    left = seconds - sum(result.seconds for result in before)
+    return float(max(LEAST, left - MOMENT * (tools - len(before) - 1)))
 
 
 def _recurrence(live: _Live, results: Sequence[StepResult]) -> str:

@@ -220,7 +220,8 @@ def _equipped(step: Step, extra: dict[str, Any]) -> Step:
 
 def _patience(session: _Session) -> Callable[[str, LiveStep], str]:
     def verdict(_: str, live: LiveStep) -> str:
-        return patience.verdict(live, session.results, time.monotonic() - session.zero)
+        known = [*session.results, *session.supervisor.ended_steps]
+        return patience.verdict(live, known, time.monotonic() - session.zero)
 
     return verdict
 

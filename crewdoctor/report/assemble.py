@@ -11,9 +11,9 @@ from crewdoctor.model.finding import Finding, Severity
 from crewdoctor.model.inventory import Unexamined
 from crewdoctor.model.recording import Recording
 from crewdoctor.model.report import Report, Rung, Scope
-from crewdoctor.model.result import Status, StepResult
+from crewdoctor.model.result import Status
 from crewdoctor.model.rule import RuleOutcome, RuleStatus
-from crewdoctor.report.exit_code import examined, exit_code, flat, missing_inputs, unanswered
+from crewdoctor.report.exit_code import examined, exit_code, failed_by_itself, flat, missing_inputs, unanswered
 from crewdoctor.report.questions import questions, stopped
 from crewdoctor.timeline.model_calls import model_calls
 from crewdoctor.wire.codec import WireError, decode
@@ -127,7 +127,7 @@ def _calm(recording: Recording, ignored: int) -> str:
     if recording.header.options.scope == "llm" and answered:
         told = [f"{phase.name} after {wording.seconds(phase.at)}" for phase in answered[0].phases[-2:]]
         return f"the model {answered[0].model} answers: {', '.join(told)}"
-    crew = next((result.facts for result in recording.results if _failed_by_itself(result)), None)
+    crew = next((result.facts for result in recording.results if failed_by_itself(result)), None)
     if crew is not None:
         words = " ".join(str(crew.get("error") or "").split())[:_LONGEST_ERROR]
         return f"no mismatch found that explains why the crew failed ({crew['result']}{f': {words}' if words else ''})"
@@ -143,12 +143,6 @@ def _calm(recording: Recording, ignored: int) -> str:
     if recording.simulated and recording.header.options.scope != "preflight":
         parts.append("the model was SIMULATED, so the provider itself was not examined")
     return "; ".join(parts)
-
-
-def _failed_by_itself(result: StepResult) -> bool:
-    """Whether the whole crew raised, and not because crewdoctor held its calls back."""
-    ended = result.facts.get("result", "completed") if result.step.probe == "crew.kickoff" else "completed"
-    return ended != "completed" and "llm_calls_capped" not in result.facts
 
 
 def _count(number: int, noun: str) -> str:
