@@ -21,8 +21,8 @@ RECURRENCE_UNSEEN = 6.0
 """The same where no stack was taken yet."""
 QUIET = 20.0
 TIMES_LONGEST = 3.0
-BUSY = frozenset({"cpu", "process"})
-"""What a blocked thread waits for when somebody is working: silence on the wire says nothing then."""
+BUSY = frozenset({"cpu"})
+"""What a blocked thread waits for when somebody works, a child included: silence on the wire says nothing then."""
 
 
 class LiveStep(Protocol):
@@ -170,9 +170,7 @@ def _recurrence(live: _Live, results: Sequence[StepResult]) -> str:
         waited = live.now - span.start
         if span.name != "tool.call" or span.subject not in known or waited < RECURRENCE:
             continue
-        look = live.last_look(span)
-        # A child that computes is told as `cpu`; one that was waited for in vain before is waited for in vain again.
-        if look.waiting == "cpu" if look is not None else waited < RECURRENCE_UNSEEN:
+        if (live.last_look(span) is None and waited < RECURRENCE_UNSEEN) or live.busy(span):
             continue
         name = span.subject.partition(":")[2]
         return f"tool `{name}` hangs here as it did alone: {waited:.1f} s without an answer"
