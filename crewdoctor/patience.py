@@ -203,9 +203,7 @@ def _recurrence(live: _Live, results: Sequence[StepResult]) -> str:
         waited = live.now - span.start
         if span.name != "tool.call" or span.subject not in known or waited < RECURRENCE:
             continue
-        look = live.last_look(span)
-        # A child that computes is told as `cpu`; one that was waited for in vain before is waited for in vain again.
-        if look.waiting == "cpu" if look is not None else waited < RECURRENCE_UNSEEN:
+        if (live.last_look(span) is None and waited < RECURRENCE_UNSEEN) or live.busy(span):
             continue
         name = span.subject.partition(":")[2]
         return f"tool `{name}` hangs here as it did alone: {waited:.1f} s without an answer"
