@@ -32,6 +32,8 @@ from crewdoctor.model.setting import Location
 from crewdoctor.wire.codec import WireError, decode
 
 INSPECT = "inspect"
+TOLD_ELSEWHERE = {"missing_inputs", "socks_extra"}
+"""Reasons a rule of their own tells more of."""
 
 
 @rule("CD902", since="0.1", needs=(f"result:{INSPECT}",))
@@ -42,7 +44,7 @@ def target_does_not_load(evidence: Evidence) -> Iterator[Finding]:
         if not told and (evidence.recording.inventory is not None or result.status is Status.OK):
             continue
         held = told if isinstance(told, dict) else {"sentence": str(told or "")}
-        if held.get("kind") == "missing_inputs":
+        if held.get("kind") in TOLD_ELSEWHERE:
             continue
         way_out = str(held.get("way_out") or "")
         sentence = str(held.get("sentence") or result.reason or "it does not load").rstrip(".")
