@@ -39,25 +39,30 @@ EXTRA_OF = {"socksio": "httpx[socks]", "PySocks": "requests[socks]"}
 
 @rule("CD113", since="0.1", needs=(), uses=("result:inspect", "inventory", *REACH_KEYS))
 def proxy_needs_socks_extra(evidence: Evidence) -> Iterator[Finding]:
-    """One finding for a crew that does not load for it, else one per endpoint whose client cannot be made."""
+    """One finding for a crew that does not load for it, else one per model or endpoint whose client cannot be made."""
     for result in evidence.results("inspect"):
         told = result.facts.get("load_failure")
         if isinstance(told, dict) and told.get("kind") == "socks_extra":
-            yield _of_load(told, result.step.id)
+            load = f"proxy:{told['proxy']}", "The crew does not load for it, and nothing was sent anywhere."
+            yield _of_library(told, result.step.id, *load)
+        for llm in evidence.inventory.llms:
+            if isinstance(told := llm.attrs.get("socks_extra"), dict):
+                yield _of_library(told, result.step.id, llm.subject, f"{llm.subject} ({llm.model}) cannot be called.")
     for way in reaches(evidence):
         stuck = [each for each in way.decisions if each.get("missing")]
         if stuck and not way.worked:
             yield _of_endpoint(way, stuck)
 
 
-def _of_load(told: dict[str, Any], step: str) -> Finding:
+def _of_library(told: dict[str, Any], step: str, subject: str, outcome: str) -> Finding:
+    """In the library's own words: nothing was asked of the network."""
     return Finding(
         code="CD113",
         slug="proxy_needs_socks_extra",
         severity=Severity.ERROR,
         layer=Layer.NETWORK,
-        subject=f"proxy:{told['proxy']}",
-        message=f"{told['sentence']}. The crew does not load for it, and nothing was sent anywhere.",
+        subject=subject,
+        message=f"{told['sentence']}. {outcome}",
         evidence=(f"step:{step}",),
         location=_location(told.get("location")),
         fix=_fix([str(told["package"])], str(told["variable"])),

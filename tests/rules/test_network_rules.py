@@ -233,3 +233,18 @@ def test_a_crew_that_does_not_load_for_want_of_a_socks_extra_is_told_once():
 
     assert (finding.code, finding.subject) == ("CD113", "proxy:127.0.0.1:1080")
     assert finding.fix.code == "pip install 'httpx[socks]'  # or: unset ALL_PROXY"
+
+
+def test_a_model_that_cannot_be_read_for_want_of_a_socks_extra_is_named():
+    failure = {"kind": "socks_extra", "sentence": "ALL_PROXY names a SOCKS proxy", "variable": "ALL_PROXY"}
+    attrs = {"socks_extra": {**failure, "proxy": "127.0.0.1:1080", "package": "socksio"}}
+    model = LlmEntry("agent:Clerk/llm", "gpt-4o", "OpenAICompletion", False, attrs=attrs)
+    inspect = Step("inspect@crew", "inspect", Layer.SETTINGS, "crew", "crew", 60.0)
+    recording = sick("cd105")
+    inventory = replace(recording.inventory, llms=(model,))
+    results = (*recording.results, StepResult(inspect, Status.OK, 0.0, 1.0))
+
+    (finding,) = told(replace(recording, inventory=inventory, results=results), "cd113")
+
+    assert (finding.subject, finding.severity.value) == ("agent:Clerk/llm", "error")
+    assert finding.message.endswith("agent:Clerk/llm (gpt-4o) cannot be called.")
