@@ -17,6 +17,7 @@ from crewdoctor.worker.obstacles import EndsProcess, KeepsAsking, Obstacles
 from crewdoctor.worker.other_version import brought_once, moved, not_accepted
 from crewdoctor.worker.peers import Peers
 from crewdoctor.worker.project_paths import Place
+from crewdoctor.worker.socks_reason import socks_extra
 from crewdoctor.worker.source_place import at, shown, users_place
 from crewdoctor.worker.source_place import place as place_of
 
@@ -126,7 +127,7 @@ def _known(error: BaseException, where: Location | None) -> TargetDoesNotLoad | 
     if isinstance(error, SyntaxError):
         return _syntax(error)
     if isinstance(error, ImportError):
-        return _import_error(error, where)
+        return socks_extra(error, where) or _import_error(error, where)
     if isinstance(error, KeyError) and _raised_in("os.py", error.__traceback__):
         name = str(error.args[0]) if error.args else "?"
         return _missing_variable(name, where)
@@ -147,7 +148,7 @@ def _known(error: BaseException, where: Location | None) -> TargetDoesNotLoad | 
         )
     if type(error).__name__ == "ValidationError" and hasattr(error, "errors"):
         return _validation(error, where)
-    return _variable_in_text(error, where)
+    return socks_extra(error, where) or _variable_in_text(error, where)
 
 
 def _syntax(error: SyntaxError) -> TargetDoesNotLoad:

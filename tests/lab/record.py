@@ -27,6 +27,8 @@ SCENARIOS = {
     "cd111_quiet": "proxy_works",
     "cd112_fires": "proxy_refuses",
     "cd112_quiet": "proxy_cannot_reach",
+    "cd113_fires": "socks_proxy",
+    "cd113_quiet": "socks_proxy_not_for_this_host",
     "cd120_fires": "certificate_of_a_private_authority",
     "cd120_quiet": "certificate_every_client_trusts",
     "cd121_fires": "tls_stalls",

@@ -312,6 +312,20 @@ def proxy_cannot_reach():
     return Scene([endpoint("api.lab.example", 443, "https", ["requests"])], {"HTTPS_PROXY": proxy.url})
 
 
+def socks_proxy():
+    """ALL_PROXY names a SOCKS proxy; neither httpx nor requests has its extra."""
+    port = keep(service(SERVICE)).server_port
+    return Scene([endpoint(SERVICE, port, clients=["httpx", "requests"])], {"ALL_PROXY": "socks5://127.0.0.1:1080"})
+
+
+def socks_proxy_not_for_this_host():
+    """requests alone goes there, and NO_PROXY names the host: nothing is needed."""
+    scene = socks_proxy()
+    scene.endpoints[0]["clients"] = ["requests"]
+    scene.environment["NO_PROXY"] = SERVICE
+    return scene
+
+
 def proxy_slow():
     """CONNECT takes 2.6 s."""
     proxy = keep(Proxy(delay=2.6))

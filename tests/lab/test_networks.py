@@ -1,5 +1,6 @@
 """Broken networks, real ones: what is said first of each, and that healthy ones are met with silence."""
 
+import importlib.util
 import shutil
 
 import pytest
@@ -246,3 +247,13 @@ def test_a_tunnel_the_proxy_does_not_open(network, scenario, words, fix):
     assert told[0].subject.startswith("proxy:127.0.0.1:")
     assert words in told[0].message
     assert fix in told[0].fix.code
+
+
+@pytest.mark.skipif(any(map(importlib.util.find_spec, ("socksio", "socks"))), reason="a SOCKS extra is installed here")
+def test_clients_without_their_socks_extra_are_named_and_the_host_is_not_accused(network):
+    told = findings(network("socks_proxy"))
+
+    assert [(each.code, each.severity.value) for each in told] == [("CD113", "error")]
+    assert told[0].message.startswith("ALL_PROXY names a SOCKS proxy, and httpx, requests cannot go to 127.0.3.1:")
+    assert told[0].fix.code.startswith("pip install 'httpx[socks]' 'requests[socks]'")
+    assert findings(network("socks_proxy_not_for_this_host")) == ()
