@@ -131,7 +131,8 @@ class _Book:
         ceiling = longest(model, *(child.ceiling for child in inner if child.name == "tool call"))
         formula = terms.formula if terms else "no model"
         if terms:
-            formula += f"; on 429 {terms.executions * RATE_LIMIT_ATTEMPTS * (terms.retries + 1)} requests at most"
+            again = int(self.inventory.environment.get("rate_limit_attempts", RATE_LIMIT_ATTEMPTS))
+            formula += f"; on 429 {terms.executions * again * (terms.retries + 1)} requests at most"
         if terms is None or outlives(ceiling, model):
             formula = "as long as its tools"
         limit = self.deadlines.get(agent.subject)

@@ -228,7 +228,7 @@ def _foot(report: Report) -> list[str]:
     versions = environment.get("versions") or {}
     told = [f"crewdoctor {report.crewdoctor}", report.target.removeprefix(f"{environment.get('project_root', '')}/")]
     told += [f"{name} {versions[name]}" for name in ("crewai", "openai", "httpx") if name in versions]
-    python = environment.get("crew_python") or environment.get("python")
+    python = environment.get("crew_python")
     told += [f"python {python}"] if python else []
     told += [f"allowed to write: {name}" for name in environment.get("allowed_tools") or ()]
     told += [str(text) for text in environment.get("notes") or ()]

@@ -33,7 +33,7 @@ from crewdoctor.worker.load_reasons import deadline_passed
 from crewdoctor.worker.loaded import LoadedCrew
 from crewdoctor.worker.loader import Target, load
 from crewdoctor.worker.lock_store import lock_endpoint
-from crewdoctor.worker.machine import environment_facts, proxies, versions
+from crewdoctor.worker.machine import environment_facts, proxies, rate_limit_attempts, versions
 from crewdoctor.worker.parts import Parts, parts_of
 from crewdoctor.worker.peers import noted_peers
 from crewdoctor.worker.provenance import Sources
@@ -103,7 +103,11 @@ def _inventory(target: Target, parts: Parts, inputs: dict[str, Any]) -> Inventor
         scan=tuple(entry for tool in tools for entry in tool.scan),
         inputs_given=tuple(inputs),
         unexamined=tuple(unexamined),
-        environment={**environment_facts(), "stand_in_keys": list(target.stand_ins)},
+        environment={
+            **environment_facts(),
+            "stand_in_keys": list(target.stand_ins),
+            "rate_limit_attempts": rate_limit_attempts(),
+        },
     )
 
 

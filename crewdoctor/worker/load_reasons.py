@@ -37,6 +37,7 @@ _INSTALLED_AS = {
 }
 """Import name to package name, where they differ by more than a hyphen."""
 VARIABLE = re.compile(r"\b([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*_(?:KEY|TOKEN|SECRET|URL|HOST|ID|ENDPOINT))\b")
+_FALLBACK = re.compile(r"Fallback to (LiteLLM) is not available")
 _EXTRA = re.compile(r"crewai\[([\w-]+)\]")
 _CONNECTS = re.compile(r"connect|timeout|timed out|resolve|ssl|certificate|unreachable|proxy", re.IGNORECASE)
 
@@ -170,11 +171,14 @@ def _import_error(error: ImportError, where: Location | None) -> TargetDoesNotLo
             "add an `__init__.py` to the folder, or import by plain name",
             location=where,
         )
-    extra = _EXTRA.search(text)
+    extra = _EXTRA.search(text) or _FALLBACK.search(text)
     if extra is not None and not isinstance(error, ModuleNotFoundError):
         first = text.splitlines()[0].removeprefix("Error importing native provider: ")
         return TargetDoesNotLoad(
-            "missing_package", f"{first.rstrip('.')}{at(where)}", f"pip install 'crewai[{extra[1]}]'", location=where
+            "missing_package",
+            f"{first.rstrip('.')}{at(where)}",
+            f"pip install 'crewai[{extra[1].lower()}]'",
+            location=where,
         )
     if isinstance(error, ModuleNotFoundError) and name and not name.startswith("crewai."):
         top = name.split(".", 1)[0]

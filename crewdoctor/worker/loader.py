@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from traceback import walk_tb
 from typing import Any
 
 from crewdoctor.wire.redact import learn_environment
@@ -30,6 +31,7 @@ from crewdoctor.worker.secrets_held import learn_modules
 from crewdoctor.worker.source_place import is_users
 from crewdoctor.worker.ways import Search
 
+_DEFAULT_KEY = "OPENAI_API_KEY"
 STAND_IN_KEY = "your-key-is-not-set"
 """What a missing key is replaced with; `providers` never take a `your...` for a usable key."""
 
@@ -72,7 +74,7 @@ def load(target: str, project_root: str, *, inputs: Mapping[str, Any] | None = N
         try:
             loaded = _load_once(place, inputs or {})
         except TargetDoesNotLoad as failure:
-            name = _missing_key(failure)
+            name = _missing_key(failure) or _swallowed_key(failure)
             if not stand_ins or not name or name in standing_in:
                 raise
             standing_in.append(name)
@@ -114,6 +116,15 @@ def _missing_key(failure: TargetDoesNotLoad) -> str:
     in_crewai = not isinstance(failure.__cause__, KeyError)
     name = failure.variable if failure.kind == "missing_variable" else ""
     return name if in_crewai and name.endswith("_API_KEY") else ""
+
+
+def _swallowed_key(failure: TargetDoesNotLoad) -> str:
+    """The default provider's key, where crewai (1.0) made no model for want of it and then trips over having none."""
+    cause = failure.__cause__
+    if not isinstance(cause, AttributeError) or "'NoneType'" not in str(cause) or os.environ.get(_DEFAULT_KEY):
+        return ""
+    innermost = [frame.f_globals.get("__name__", "") for frame, _ in walk_tb(cause.__traceback__)][-1:]
+    return _DEFAULT_KEY if any(str(name).partition(".")[0] == "crewai" for name in innermost) else ""
 
 
 def _forget_modules(before: set[str]) -> None:

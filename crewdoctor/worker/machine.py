@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from pathlib import Path
@@ -22,6 +23,8 @@ _TRUST = (
     "AWS_CA_BUNDLE",
     "NODE_EXTRA_CA_CERTS",
 )
+_RATE_LIMIT_ATTEMPTS = 3
+"""crewai 1.15.30."""
 _PACKAGES = (
     *("crewai", "crewai-tools", "openai", "anthropic", "google-genai", "litellm", "boto3", "azure-ai-inference"),
     *("httpx", "httpcore", "httpx2", "requests", "urllib3", "aiohttp", "certifi", "pydantic", "mcp", "chromadb"),
@@ -44,6 +47,16 @@ def environment_facts() -> dict[str, Any]:
         "trust": dict(_variables(_TRUST)),
         **unquieted(),
     }
+
+
+def rate_limit_attempts() -> int:
+    """How often the installed crewai itself tries a call told to slow down: once before it had a retry of its own."""
+    try:
+        retry = importlib.import_module("crewai.llms.retry")
+    except ImportError:
+        return 1
+    held = getattr(retry, "_LLM_RATE_LIMIT_MAX_ATTEMPTS", None)
+    return held if isinstance(held, int) else _RATE_LIMIT_ATTEMPTS
 
 
 def versions() -> dict[str, str]:

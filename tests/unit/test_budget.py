@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -238,3 +240,12 @@ def test_a_target_that_did_not_load_has_an_empty_ledger():
     ledger = ledger_of(Recording(Header()))
 
     assert (ledger.scopes, ledger.longest_hang, ledger.terms(MODEL)) == ((), "", None)
+
+
+@pytest.mark.parametrize(("known", "requests"), [({}, 27), ({"rate_limit_attempts": 1}, 9)])
+def test_requests_on_a_429_count_the_retry_the_installed_crewai_has(known, requests):
+    recording = crew(tool=Seconds(10.0))
+    recording = replace(recording, inventory=replace(recording.inventory, environment=known))
+    assert any(
+        f"on 429 {requests} requests" in scope.formula for root in ledger_of(recording).roots for scope in walk(root)
+    )

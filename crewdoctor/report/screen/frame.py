@@ -33,9 +33,10 @@ def head(report: Report) -> Iterator[Line]:
     )
     versions = facts.get("versions") or {}
     told = [f"{name} {versions[name]}" for name in _SHOWN_VERSIONS if name in versions]
-    python = facts.get("crew_python") or facts.get("python")
+    python = facts.get("crew_python")  # where nothing loaded, ours would be taken for the crew's
     told += [f"python {python}"] if python else []
-    yield line((", ".join(told), "dim"), hang=2)
+    if told:
+        yield line((", ".join(told), "dim"), hang=2)
     yield from _models(report, facts.get("models") or [])
 
 

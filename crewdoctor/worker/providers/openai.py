@@ -16,6 +16,7 @@ from crewdoctor.model.setting import REFUSED, UNKNOWN, UNLIMITED, Provenance, Se
 from crewdoctor.wire.redact import learn, redact
 from crewdoctor.worker.dropped import plain
 from crewdoctor.worker.hosts import endpoint, is_near
+from crewdoctor.worker.loader import STAND_IN_KEY
 from crewdoctor.worker.provenance import Sources, default_of, was_set
 
 _MODULES = ("crewai.llms.providers.openai.completion", "crewai.llms.providers.openai_compatible.completion")
@@ -216,8 +217,9 @@ def _endpoint_settings(llm: Any, subject: str, sources: Sources, base_url: str, 
     key_from = (
         sources.of(llm, "api_key") if built and "api_key" in built.keywords else sources.of_variable("OPENAI_API_KEY")
     )
+    key = "" if key == STAND_IN_KEY else key
     nowhere = Provenance("default", "not set")
     return [
         Setting(subject, "llm", "base_url", redact(base_url), whence),
-        Setting(subject, "llm", "api_key", bool(key), key_from or nowhere, "presence only"),
+        Setting(subject, "llm", "api_key", bool(key), (key_from if key else None) or nowhere, "presence only"),
     ]

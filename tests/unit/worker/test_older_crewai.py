@@ -6,9 +6,11 @@ import types
 import openai
 import pytest
 
-from crewdoctor.worker import embedded
+from crewdoctor.worker import embedded, loader, machine
 from crewdoctor.worker.construction import watched
 from crewdoctor.worker.hosts import sdk_library
+from crewdoctor.worker.load_failure import TargetDoesNotLoad
+from crewdoctor.worker.load_reasons import known_reason
 from crewdoctor.worker.provenance import Sources
 from crewdoctor.worker.providers import openai as provider
 
@@ -94,3 +96,44 @@ def test_the_sdk_says_which_library_it_rides_on(monkeypatch):
     assert sdk_library() == "httpx2"
     monkeypatch.delitem(sys.modules, "openai._base_client")
     assert sdk_library() == "httpx"
+
+
+def tripped_in(module):
+    """A load that failed because crewai had made no model: `None.supports_stop_words()` in a frame of `module`."""
+    namespace = {"__name__": module}
+    exec("def use(model):\n    return model.supports_stop_words()", namespace)
+    failure = TargetDoesNotLoad("raises", "it raises", "look")
+    try:
+        namespace["use"](None)
+    except AttributeError as error:
+        failure.__cause__ = error
+    return failure
+
+
+def test_a_model_never_made_for_want_of_the_default_key_is_tried_with_a_stand_in(monkeypatch):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    assert loader._swallowed_key(tripped_in("crewai.agent.core")) == "OPENAI_API_KEY"
+    assert loader._swallowed_key(tripped_in("house.crew")) == ""
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-set")
+    assert loader._swallowed_key(tripped_in("crewai.agent.core")) == ""
+
+
+def test_a_stand_in_is_no_key(old):
+    with watched() as constructions:
+        model = OpenAICompletion(api_key=loader.STAND_IN_KEY)
+    entry, settings = provider.describe(model, "agent:a/llm", Sources(constructions))
+    held = next(each for each in settings if each.name == "api_key")
+    assert (held.value, held.provenance.where, entry.usable_key) == (False, "not set", False)
+
+
+def test_a_missing_litellm_names_what_to_install():
+    found = known_reason(ImportError("Fallback to LiteLLM is not available"))
+    assert found.kind == "missing_package"
+    assert found.way_out == "pip install 'crewai[litellm]'"
+
+
+def test_a_crewai_without_a_retry_of_its_own_tries_once(monkeypatch):
+    monkeypatch.setitem(sys.modules, "crewai.llms.retry", None)
+    assert machine.rate_limit_attempts() == 1
+    monkeypatch.setitem(sys.modules, "crewai.llms.retry", types.SimpleNamespace(_LLM_RATE_LIMIT_MAX_ATTEMPTS=5))
+    assert machine.rate_limit_attempts() == 5
