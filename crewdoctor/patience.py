@@ -25,7 +25,10 @@ LEAST, MOMENT = 4.0, 2.0
 """Seconds a tool is given where its lane's time is used up, and kept for each tool still to come."""
 QUIET = 20.0
 TIMES_LONGEST = 3.0
-BUSY = frozenset({"cpu", "process"})
+GRACE = 2.0
+"""Seconds a timeout may be late."""
+CPU = "cpu"
+BUSY = frozenset({CPU, "process"})
 """What a blocked thread waits for when somebody is working: silence on the wire says nothing then."""
 IDLE = 10.0
 """Seconds without any CPU time after which a child process works no more than a silent host does."""
@@ -201,13 +204,21 @@ def _recurrence(live: _Live, results: Sequence[StepResult]) -> str:
     known = hung_tools(results)
     for span in live.spans:
         waited = live.now - span.start
-        if span.name != "tool.call" or span.subject not in known or waited < RECURRENCE:
+        if span.name != "tool.call" or span.subject not in known or waited < max(RECURRENCE, _bound(live, span)):
             continue
-        if (live.last_look(span) is None and waited < RECURRENCE_UNSEEN) or live.busy(span):
+        look = live.last_look(span)
+        # A child that was waited for in vain alone need not be idle as long again.
+        if (look is None and waited < RECURRENCE_UNSEEN) or (look is not None and look.waiting == CPU):
             continue
         name = span.subject.partition(":")[2]
         return f"tool `{name}` hangs here as it did alone: {waited:.1f} s without an answer"
     return ""
+
+
+def _bound(live: _Live, span: _Open) -> float:
+    """When the user's own timeout will have ended this call; 0 where none will."""
+    held = (live.step.args.get("bounded") or {}).get(span.subject)
+    return held + GRACE if isinstance(held, (int, float)) else 0.0
 
 
 def _cut_off_again(live: _Live, results: Sequence[StepResult]) -> str:
@@ -241,7 +252,11 @@ def _working(live: _Live) -> bool:
 def _like(live: _Live, results: Sequence[StepResult]) -> list[float]:
     """Longest waits of what is open now; of everything where nothing that was measured before is open."""
     kinds = {"llm.call": "llm", "tool.call": "tool"}
-    waits = [longest_wait(results, kinds[span.name], span.subject) for span in live.spans if span.name in kinds]
+    waits = [
+        max(longest_wait(results, kinds[span.name], span.subject), _bound(live, span) / TIMES_LONGEST)
+        for span in live.spans
+        if span.name in kinds
+    ]
     return waits or [longest_wait(results, kind) for kind in kinds.values()]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from crewdoctor import patience
@@ -212,3 +214,30 @@ def test_bytes_are_counted_apart_for_each_thing_that_is_looked_at():
     later = [stack(8.0, "lock", "1.1", bytes_received=0), stack(8.1, "recv", "1.2", bytes_received=90)]
     spans = [span("tool.call", 0.5, "tool:a"), span("net.exchange", 0.6, "tool:a", "1.2", "1.1")]
     assert "no answer after" in verdict(Live(alone, 16.5, 0.0, 1.0, spans, [*waiting, *later]), [])
+
+
+def test_a_tool_with_a_timeout_of_its_own_is_waited_for_in_the_crew():
+    bounded = step("crew.kickoff", bounded={"tool:a": 30.0})
+    calling, looks = [span("tool.call", 10.0, "tool:a")], [stack(12.0, "recv")]
+    assert not verdict(Live(bounded, 41.0, 0.0, 10.0, calling, looks), [HUNG])
+    assert "`a` hangs here as it did alone: 32.5 s" in verdict(Live(bounded, 42.5, 0.0, 10.0, calling, looks), [HUNG])
+
+
+def lane(number, seconds):
+    held = step("tool.isolated", f"tool:{number}", patience=15.0, of_lane=[45.0, 5])
+    return replace(held, lane="tools of host:a:1"), seconds
+
+
+@pytest.mark.parametrize(
+    ("ended", "given"),
+    [([], 15.0), ([0.5, 0.5, 0.5, 0.5], 15.0), ([15.5, 15.5], 10.0), ([15.5, 15.5, 13.0], 4.0)],
+    ids=["first", "all well before", "two hung before", "nothing left"],
+)
+def test_a_lanes_time_goes_to_the_tool_that_needs_it(ended, given):
+    results = [
+        StepResult(held, Status.OK, 0.0, seconds) for held, seconds in (lane(at, each) for at, each in enumerate(ended))
+    ]
+    asked, _ = lane(9, 0)
+    calling = [span("tool.call", 100.0, "tool:9")]
+    assert not verdict(Live(asked, 100.0 + given - 0.2, 0.0, 0.0, calling, [stack(101.0, "recv")]), results)
+    assert verdict(Live(asked, 100.0 + given + 0.2, 0.0, 0.0, calling, [stack(101.0, "recv")]), results)
