@@ -20,6 +20,8 @@ RECURRENCE = 3.0
 RECURRENCE_UNSEEN = 6.0
 """The same where no stack was taken yet."""
 QUIET = 20.0
+SLACK = 1.5
+"""Seconds a look may come late: looks at one thing double their distance."""
 TIMES_LONGEST = 3.0
 BUSY = frozenset({"cpu"})
 """What a blocked thread waits for when somebody works, a child included: silence on the wire says nothing then."""
@@ -66,6 +68,12 @@ class _Look:
     span: str | None
     waiting: str
     received: int | None
+    seconds: float = 0.0
+    """How long it had been so."""
+
+    def busy_until(self) -> float:
+        """Until when somebody who was seen working is taken to work: what goes on is looked at again by then."""
+        return self.at + max(self.seconds, 1.0) + SLACK if self.waiting in BUSY else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +105,7 @@ class _Live:
                 each.get("span"),
                 str(each.get("waiting") or "unknown"),
                 (each.get("attrs") or {}).get("bytes_received"),
+                float(each.get("seconds") or 0.0),
             )
             for each in live.stacks
         ]
@@ -179,7 +188,7 @@ def _recurrence(live: _Live, results: Sequence[StepResult]) -> str:
 
 def _nothing_moves(live: _Live, results: Sequence[StepResult]) -> str:
     quiet = live.now - max(live.started, live.last_moved)
-    working = any(look.waiting in BUSY and look.at >= live.last_moved for look in live.looks)
+    working = any(look.busy_until() >= live.now and look.at >= live.last_moved for look in live.looks)
     if quiet < QUIET or working or quiet < max(QUIET, TIMES_LONGEST * max(_like(live, results), default=0.0)):
         return ""
     inner = max(live.spans, key=lambda span: span.start, default=None)

@@ -115,8 +115,15 @@ def test_the_longest_wait_is_that_of_the_kind_that_is_open():
 
 
 def test_a_crew_whose_thread_computes_is_not_quiet():
-    live = Live(KICKOFF, 25.0, 0.0, 0.0, [span("tool.call", 0.0, "tool:b")], [stack(20.0, "cpu")])
+    seen = [{**stack(20.0, "cpu"), "seconds": 16.0}]
+    live = Live(KICKOFF, 25.0, 0.0, 0.0, [span("tool.call", 0.0, "tool:b")], seen)
     assert verdict(live, []) == ""
+
+
+def test_who_computed_for_a_moment_and_was_not_seen_again_is_done():
+    seen = [{**stack(2.0, "cpu"), "seconds": 1.0}, {**stack(18.0, "process"), "seconds": 16.0}]
+    live = Live(KICKOFF, 25.0, 0.0, 0.0, [span("tool.call", 0.0, "tool:b")], seen)
+    assert "nothing has moved for 25.0 s in tool.call of tool:b" in verdict(live, [])
 
 
 def test_a_crew_that_never_moved_is_counted_from_its_start():
