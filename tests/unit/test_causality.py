@@ -226,3 +226,10 @@ def test_the_same_span_twice_makes_nobody_the_cause():
     shown = order([finding(FIRST, "a", code="CD001", lost=5), finding(SECOND, "a", code="CD002", lost=4)], held)
 
     assert [each.code for each in shown] == ["CD001", "CD002"]
+
+
+def test_what_is_only_foretold_and_cost_nothing_is_not_folded_into_another_latent_mistake():
+    agent = finding(AGENT, "setting:agent:a:dropped.timeout", code="CD406", lost=0.0, observed=False)
+    model = finding(MODEL, "setting:agent:a/llm:timeout.read", code="CD202", lost=0.0, observed=False)
+
+    assert [each.subject for each in order([agent, model], recording())] == [MODEL, AGENT]
