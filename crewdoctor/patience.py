@@ -24,6 +24,8 @@ STILL = 10.5
 LEAST, MOMENT = 4.0, 2.0
 """Seconds a tool is given where its lane's time is used up, and kept for each tool still to come."""
 QUIET = 20.0
+SLACK = 1.5
+"""Seconds a look may come late: looks at one thing double their distance."""
 TIMES_LONGEST = 3.0
 GRACE = 2.0
 """Seconds a timeout may be late."""
@@ -80,11 +82,17 @@ class _Look:
     waiting: str
     received: int | None
     idle: float = 0.0
+    seconds: float = 0.0
+    """How long it had been so."""
 
     @property
     def busy(self) -> bool:
         """Whether somebody was working then."""
         return self.waiting in BUSY and self.idle < IDLE
+
+    def busy_until(self) -> float:
+        """Until when somebody who was seen working is taken to work: what goes on is looked at again by then."""
+        return self.at + max(self.seconds, 1.0) + SLACK if self.busy else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +126,7 @@ class _Live:
                 str(each.get("waiting") or "unknown"),
                 (each.get("attrs") or {}).get("bytes_received"),
                 float((each.get("attrs") or {}).get("idle_seconds") or 0.0),
+                float(each.get("seconds") or 0.0),
             )
             for each in live.stacks
         ]
@@ -246,7 +255,7 @@ def _nothing_moves(live: _Live, results: Sequence[StepResult]) -> str:
 def _working(live: _Live) -> bool:
     """Whether somebody worked when each thread was last looked at since something moved."""
     latest = {look.span: look for look in live.looks if look.at >= live.last_moved}
-    return any(look.busy for look in latest.values())
+    return any(look.busy_until() >= live.now for look in latest.values())
 
 
 def _like(live: _Live, results: Sequence[StepResult]) -> list[float]:

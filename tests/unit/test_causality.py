@@ -254,3 +254,10 @@ def test_a_proxy_explains_what_depends_on_a_host_behind_it_however_little_it_cos
 
     assert [each.subject for each in order([refused, behind], held)] == ["proxy:p:3128"]
     assert [each.subject for each in order([refused, elsewhere], held)] == [MODEL, "proxy:p:3128"]
+
+
+def test_what_is_only_foretold_and_cost_nothing_is_not_folded_into_another_latent_mistake():
+    agent = finding(AGENT, "setting:agent:a:dropped.timeout", code="CD406", lost=0.0, observed=False)
+    model = finding(MODEL, "setting:agent:a/llm:timeout.read", code="CD202", lost=0.0, observed=False)
+
+    assert [each.subject for each in order([agent, model], recording())] == [MODEL, AGENT]

@@ -117,15 +117,22 @@ def test_the_longest_wait_is_that_of_the_kind_that_is_open():
 
 
 def test_a_crew_whose_thread_computes_is_not_quiet():
-    live = Live(KICKOFF, 25.0, 0.0, 0.0, [span("tool.call", 0.0, "tool:b")], [stack(20.0, "cpu")])
+    seen = [{**stack(20.0, "cpu"), "seconds": 16.0}]
+    live = Live(KICKOFF, 25.0, 0.0, 0.0, [span("tool.call", 0.0, "tool:b")], seen)
     assert verdict(live, []) == ""
 
 
 @pytest.mark.parametrize(("idle", "ends"), [(0.0, False), (15.0, True)], ids=["works", "stands there"])
 def test_a_child_process_counts_as_work_only_while_it_uses_a_cpu(idle, ends):
-    looks = [stack(20.0, "process", idle_seconds=idle)]
+    looks = [{**stack(20.0, "process", idle_seconds=idle), "seconds": 20.0}]
     live = Live(KICKOFF, 25.0, 0.0, 0.0, [span("tool.call", 0.0, "tool:b")], looks)
     assert bool(verdict(live, [])) is ends
+
+
+def test_who_computed_for_a_moment_and_was_not_seen_again_is_done():
+    seen = [{**stack(2.0, "cpu"), "seconds": 1.0}, {**stack(18.0, "process", idle_seconds=16.0), "seconds": 16.0}]
+    live = Live(KICKOFF, 25.0, 0.0, 0.0, [span("tool.call", 0.0, "tool:b")], seen)
+    assert "nothing has moved for 25.0 s in tool.call of tool:b" in verdict(live, [])
 
 
 def test_a_crew_that_never_moved_is_counted_from_its_start():
