@@ -15,6 +15,8 @@ from crewdoctor.model.refusal import Refusal
 from crewdoctor.project import NoProject, target_in
 
 USAGE = 2
+LOADS_WITHIN = 60.0
+"""Seconds a target may take to load, where the deadline leaves that much."""
 ROOT_MARKS = ("pyproject.toml", "crewdoctor.toml")
 _MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*\Z")
 
@@ -43,6 +45,7 @@ class Project:
             "inputs": dict(options.inputs),
             "llm": options.llm,
             "include_content": options.include_content,
+            "deadline": min(LOADS_WITHIN, options.deadline / 2),
         }
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from crewdoctor.model.setting import Location
 from crewdoctor.worker.builders import nameable
 from crewdoctor.worker.load_failure import TargetDoesNotLoad
-from crewdoctor.worker.obstacles import EndsProcess, KeepsAsking, Obstacles
+from crewdoctor.worker.obstacles import EndsProcess, KeepsAsking, Obstacles, StartsServer
 from crewdoctor.worker.other_version import brought_once, moved, not_accepted
 from crewdoctor.worker.peers import Peers
 from crewdoctor.worker.project_paths import Place
@@ -48,6 +48,13 @@ def explain(error: BaseException, place: Place, peers: Peers, obstacles: Obstacl
             "exits",
             f"it calls {error} while it is loaded{at(where)}",
             f"name the object or function: {nameable(place)}",
+            location=where,
+        )
+    if isinstance(error, StartsServer):
+        return TargetDoesNotLoad(
+            "serves",
+            f"it starts a server on {error} while it is loaded{at(where)}",
+            f'move that under `if __name__ == "__main__":`, or name the object or function: {nameable(place)}',
             location=where,
         )
     found = _unanswered(error, where, place, obstacles) or known_reason(error)

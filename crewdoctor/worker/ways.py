@@ -22,6 +22,7 @@ from crewdoctor.worker.found import Candidate, Found
 from crewdoctor.worker.importing import import_target
 from crewdoctor.worker.inputs import suggested_inputs
 from crewdoctor.worker.load_failure import TargetDoesNotLoad
+from crewdoctor.worker.obstacles import EndsProcess, KeepsAsking, StartsServer
 from crewdoctor.worker.project_paths import Place
 from crewdoctor.worker.source_place import shown
 
@@ -164,7 +165,7 @@ class Search:
         try:
             stopped = self._run_as_main()
             return self._of_captured(stopped) if stopped is not None else None
-        except (Exception, SystemExit):
+        except (Exception, SystemExit, StartsServer, EndsProcess, KeepsAsking):
             return None
 
     def _otherwise(self) -> Found:
@@ -175,6 +176,8 @@ class Search:
                 stopped = self._run_as_main()
                 if stopped is not None:
                     return self._of_captured(stopped)
+            except StartsServer:
+                pass  # a web app: its crew was built on the way, or is built when a request comes
             except (Exception, SystemExit) as error:
                 failure = error
             built = built or list(self.constructions.crews)  # running it built those of the import once more
