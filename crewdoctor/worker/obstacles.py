@@ -62,9 +62,12 @@ def survived() -> Iterator[Obstacles]:
         _installed.set()
     _serving_refused.append(mine)
     undo.append(_serving_refused.pop)
-    original_input = builtins.input
-    builtins.input = _asking(obstacles)
-    undo.append(functools.partial(setattr, builtins, "input", original_input))
+    asking = _asking(obstacles)
+    click = sys.modules.get("click.termui")  # it keeps a reference of its own
+    for holder, name in ((builtins, "input"), (click, "visible_prompt_func"), (click, "hidden_prompt_func")):
+        if hasattr(holder, name):
+            undo.append(functools.partial(setattr, holder, name, getattr(holder, name)))
+            setattr(holder, name, asking)
     try:
         yield obstacles
     finally:
