@@ -47,6 +47,7 @@ matrix-versions: $(STAMP)
 
 docs: $(STAMP)
 	$(BIN)/python docs/generate.py
+	$(RUN) $(BIN)/python docs/generate_loading.py
 
 lock: $(STAMP)
 	$(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.10 --group dev pyproject.toml -o requirements.lock --quiet

@@ -15,6 +15,8 @@ from crewdoctor.model.refusal import Refusal
 from crewdoctor.project import NoProject, target_in
 
 USAGE = 2
+LOADS_WITHIN = 60.0
+"""Seconds a target may take to load, where the deadline leaves that much."""
 ROOT_MARKS = ("pyproject.toml", "crewdoctor.toml")
 MINIMAL = Path(__file__).resolve().parent / "minimal" / "minimal_crew.py"
 _MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*\Z")
@@ -44,12 +46,16 @@ class Project:
             "inputs": dict(options.inputs),
             "llm": options.llm,
             "include_content": options.include_content,
+<<<<<<< HEAD
             "kind": {"llm": "model", "net": "hosts"}.get(options.scope, "crew"),
             "model": dict(options.model),
             "hosts": list(options.hosts),
             "announce": {"llm": "read which model is asked for", "net": "read which hosts are asked for"}.get(
                 options.scope, "load the crew"
             ),
+=======
+            "deadline": min(LOADS_WITHIN, options.deadline / 2),
+>>>>>>> 9649f9f7a281cb0047b416d9ebef3eca4b1ab7db
         }
 
 

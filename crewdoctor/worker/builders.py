@@ -28,9 +28,9 @@ def builders(place: Place) -> list[Builder]:
 
 
 def nameable(place: Place) -> str:
-    """What the user may name instead, `crew.py:build`; `crew.py:name` where reading finds nothing."""
+    """What the user may name instead, `crew.py:build`; an empty string where reading finds nothing."""
     found = builders(place)
-    return f"{place.shown}:{found[0].name}" if found else "crew.py:name"
+    return f"{place.shown}:{found[0].name}" if found else ""
 
 
 def has_main(place: Place) -> bool:

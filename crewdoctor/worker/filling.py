@@ -56,6 +56,13 @@ class Arguments:
 
 def parameters_of(function: Any) -> list[inspect.Parameter]:
     """Parameters of a function or class; none where they cannot be read."""
+    found = _signature(function)
+    if isinstance(function, type) and all(each.kind in _SPREAD for each in found):
+        return _signature(function.__init__)[1:]  # type: ignore[misc] # what a metaclass (`@CrewBase`) passes on
+    return found
+
+
+def _signature(function: Any) -> list[inspect.Parameter]:
     try:
         return list(inspect.signature(function, eval_str=True).parameters.values())
     except Exception:  # annotations of the user's may raise anything when they are evaluated

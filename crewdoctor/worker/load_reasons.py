@@ -13,7 +13,7 @@ from typing import Any
 from crewdoctor.model.setting import Location
 from crewdoctor.worker.builders import nameable
 from crewdoctor.worker.load_failure import TargetDoesNotLoad
-from crewdoctor.worker.obstacles import EndsProcess, KeepsAsking, Obstacles
+from crewdoctor.worker.obstacles import EndsProcess, KeepsAsking, Obstacles, StartsServer
 from crewdoctor.worker.other_version import brought_once, moved, not_accepted
 from crewdoctor.worker.peers import Peers
 from crewdoctor.worker.project_paths import Place
@@ -39,6 +39,7 @@ _INSTALLED_AS = {
 VARIABLE = re.compile(r"\b([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*_(?:KEY|TOKEN|SECRET|URL|HOST|ID|ENDPOINT))\b")
 _FALLBACK = re.compile(r"Fallback to (LiteLLM) is not available")
 _EXTRA = re.compile(r"crewai\[([\w-]+)\]")
+ANY_NAME = "crew.py:name"
 _CONNECTS = re.compile(r"connect|timeout|timed out|resolve|ssl|certificate|unreachable|proxy", re.IGNORECASE)
 
 
@@ -49,7 +50,22 @@ def explain(error: BaseException, place: Place, peers: Peers, obstacles: Obstacl
         return TargetDoesNotLoad(
             "exits",
             f"it calls {error} while it is loaded{at(where)}",
-            f"name the object or function: {nameable(place)}",
+            f"name the object or function: {nameable(place) or ANY_NAME}",
+            location=where,
+        )
+    if isinstance(error, SystemExit) and not obstacles.prompts:
+        said = f" ({error.code})" if error.code not in (None, 0) else ""
+        return TargetDoesNotLoad(
+            "exits",
+            f"it calls sys.exit while it is loaded{at(where)}{said}",
+            f"name the object or function that holds the crew: {nameable(place) or ANY_NAME}",
+            location=where,
+        )
+    if isinstance(error, StartsServer):
+        return TargetDoesNotLoad(
+            "serves",
+            f"it starts a server on {error} while it is loaded{at(where)}",
+            _under_main(place),
             location=where,
         )
     found = _unanswered(error, where, place, obstacles) or known_reason(error)
@@ -77,7 +93,7 @@ def _unanswered(
 ) -> TargetDoesNotLoad | None:
     """It asks somebody: `input()`, or click, whose Abort hides what it is about in its context."""
     chain = list(_chain(error))
-    aborts = [each for each in chain if type(each).__name__ == "Abort" and type(each).__module__.startswith("click")]
+    aborts = [each for each in chain if type(each).__name__ == "Abort" and "click" in type(each).__module__]
     for each in aborts:
         package = next((held for held in _contexts(each) if isinstance(held, ModuleNotFoundError)), None)
         if package is not None:
@@ -86,13 +102,13 @@ def _unanswered(
         isinstance(each, EOFError) and ("reading a line" in str(each) or _raised_in("getpass.py", each.__traceback__))
         for each in chain
     )
-    if not waits and not aborts and not isinstance(error, KeepsAsking):
+    if not waits and not aborts and not isinstance(error, (KeepsAsking, SystemExit)):
         return None
     asked = obstacles.prompts[-1][0] if obstacles.prompts else ""
     return TargetDoesNotLoad(
         "reads_stdin",
         f"it reads from standard input while it is loaded{f' ({asked!r})' if asked else ''}{at(where)}",
-        f'move it under `if __name__ == "__main__":`, or name the object or function: {nameable(place)}',
+        _under_main(place),
         location=where,
     )
 
@@ -132,14 +148,6 @@ def _known(error: BaseException, where: Location | None) -> TargetDoesNotLoad | 
     if isinstance(error, KeyError) and _raised_in("os.py", error.__traceback__):
         name = str(error.args[0]) if error.args else "?"
         return _missing_variable(name, where)
-    if isinstance(error, SystemExit):
-        said = f" ({error.code})" if error.code not in (None, 0) else ""
-        return TargetDoesNotLoad(
-            "exits",
-            f"it calls sys.exit while it is loaded{at(where)}{said}",
-            "name the object or function that holds the crew: crew.py:name",
-            location=where,
-        )
     if isinstance(error, FileNotFoundError) and error.filename:
         return TargetDoesNotLoad(
             "missing_file",
@@ -268,5 +276,11 @@ def _reach_it(peers: Peers) -> str:
     return f"make {peers.last} reachable from here, or move the call into a function or tool so that it runs at kickoff"
 
 
+def _under_main(place: Place) -> str:
+    return f'move it under `if __name__ == "__main__":`, or name the object or function: {nameable(place) or ANY_NAME}'
+
+
 def _try_it(place: Place) -> str:
-    return f"see the whole traceback with: {Path(sys.executable).name} {place.shown}"
+    name = nameable(place)
+    other = f", or name what holds the crew: {name}" if name and not place.name else ""
+    return f"see the whole traceback with: {Path(sys.executable).name} {place.shown}{other}"

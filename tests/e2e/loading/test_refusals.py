@@ -132,7 +132,7 @@ REFUSALS = {
         "other_version",
         False,
         "`expected_output`",
-        "this version",
+        'expected_output="..."',
     ),
     "exits": ({"crew.py": "import sys\nsys.exit('bye')"}, "crew.py", "exits", False, "sys.exit", "crew.py:name"),
     "asks": ({"crew.py": "name = input('? ')"}, "crew.py", "reads_stdin", False, "standard input", "__main__"),
@@ -162,7 +162,7 @@ REFUSALS = {
         "flow",
         False,
         "its method `first` raises ZeroDivisionError",
-        "crew.py:name",
+        "name the crew it runs",
     ),
     "not python": ({"crew.txt": "x"}, "crew.txt", "missing_file", True, "not a Python file", "give the file"),
 }
