@@ -15,7 +15,7 @@ from typing import Any
 from crewdoctor.endpoint.arguments import Situation, plausible, topic
 from crewdoctor.endpoint.conversation import Conversation, Offered
 from crewdoctor.endpoint.options import EndpointOptions, spelled
-from crewdoctor.endpoint.typed_names import json_schema
+from crewdoctor.endpoint.typed_names import form_in, json_schema
 
 _NAMES_IN_PROMPT = re.compile(r"(?:only one name of|should be one of) \[([^\]]*)\]|Available tools: ([^\n]+)\nYou may")
 _ACTION = re.compile(r"^\s*Action\s*:\s*(.+?)\s*$", re.MULTILINE)
@@ -119,7 +119,7 @@ def _schema_in(text: str) -> dict[str, Any] | None:
         schema = inner.get("schema") or inner
         if isinstance(schema, dict) and ("properties" in schema or "type" in schema or "$ref" in schema):
             return schema
-    return None
+    return form_in(text)
 
 
 def _literal(text: str) -> dict[str, Any] | None:

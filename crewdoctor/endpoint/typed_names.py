@@ -1,16 +1,20 @@
-"""Tool arguments as older crewai lists them in its prompts: `{'subject': {'description': None, 'type': 'list[str]'}}`.
+"""Types in words, as older crewai writes them where later ones print a JSON Schema.
 
-Sources: crewai 1.0 and 1.6, `tools/base_tool.py`, `_generate_description`. Later ones print the JSON Schema.
+Arguments of tools: `{'subject': {'description': None, 'type': 'list[str]'}}`; the form of an answer: `{"title": str,
+"tags": List[str]}`. Sources: crewai 1.0 and 1.6, `tools/base_tool.py`, `utilities/converter.py`.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 _PLAIN = {"str": "string", "int": "integer", "float": "number", "bool": "boolean", "dict": "object", "Dict": "object"}
 _LISTS = ("list", "List", "tuple", "set", "Sequence")
 _EITHER = ("Union", "UnionType", "Optional")
 _NOTHING = ("NoneType", "None")
+_FORM_FOLLOWS = re.compile(r"in the following format:\s*(?=\{)")
+_OPEN, _CLOSE = "[{", "]}"
 
 
 def json_schema(listed: dict[str, Any]) -> dict[str, Any]:
@@ -29,8 +33,26 @@ def json_schema(listed: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": list(properties)}
 
 
+def form_in(text: str) -> dict[str, Any] | None:
+    """The JSON Schema of the answer a prompt asks for in words, None where it asks for none."""
+    found = _FORM_FOLLOWS.search(text)
+    if found is None:
+        return None
+    depth, start = 0, found.end()
+    for at in range(start, len(text)):
+        depth += (text[at] in _OPEN) - (text[at] in _CLOSE)
+        if depth == 0:
+            schema = _of_type(text[start : at + 1])
+            return schema if schema.get("properties") else None
+    return None
+
+
 def _of_type(written: str) -> dict[str, Any]:
     """The schema of an annotation in words; any value is as good for a type nobody here knows."""
+    if written.startswith("{"):
+        fields = [each.partition('":') for each in _parts(written[1:-1])]
+        properties = {name.strip().strip('"'): _of_type(kind.strip()) for name, colon, kind in fields if colon}
+        return {"type": "object", "properties": properties, "required": list(properties)}
     name, bracket, rest = written.strip().partition("[")
     inner = _parts(rest.rpartition("]")[0]) if bracket else []
     if name in _PLAIN:
@@ -45,10 +67,10 @@ def _of_type(written: str) -> dict[str, Any]:
 
 
 def _parts(text: str) -> list[str]:
-    """`str, list[int, str]` at its outermost commas."""
+    """`str, dict[int, str]` at its outermost commas."""
     found, depth = [""], 0
     for letter in text:
-        depth += {"[": 1, "]": -1}.get(letter, 0)
+        depth += (letter in _OPEN) - (letter in _CLOSE)
         if letter == "," and depth == 0:
             found.append("")
         else:

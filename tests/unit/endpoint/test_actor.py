@@ -7,7 +7,7 @@ import pytest
 from crewdoctor.endpoint.actor import act
 from crewdoctor.endpoint.conversation import from_chat, from_responses
 from crewdoctor.endpoint.options import EndpointOptions
-from crewdoctor.endpoint.typed_names import json_schema
+from crewdoctor.endpoint.typed_names import form_in, json_schema
 
 SEARCH = {
     "type": "function",
@@ -164,3 +164,17 @@ def test_a_json_schema_stays_as_it_is():
     schema = {"type": "object", "properties": {"it": {"type": "string", "description": "d"}}}
     assert json_schema(schema) is schema
     assert json_schema({}) == {}
+
+
+def test_a_form_in_words_is_followed():
+    form = '{\n  "title": str,\n  "parts": List[{"name": str, "share": Optional[float]}],\n  "by": Dict[str, int]\n}'
+    asked = f"Ensure your final answer contains only the content in the following format: {form}\n\nEnsure the final"
+    answer = json.loads(turn({"messages": [{"role": "user", "content": f"Current Task: Study tea\n{asked}"}]}).text)
+    assert answer.keys() == {"title", "parts", "by"}
+    assert isinstance(answer["parts"][0]["share"], (int, float))
+    assert isinstance(answer["by"], dict)
+
+
+@pytest.mark.parametrize("text", ["Use the following format in your response", "in the following format: {prose}", ""])
+def test_what_is_no_form_is_none(text):
+    assert form_in(text) is None
