@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SEED ?= 1
+# Most tests wait for servers and processes: two at once; a module's tests share what it started.
+JOBS ?= 2
+PYTEST = $(BIN)/python -m pytest -q -n $(JOBS) --dist loadscope
 # Compiled files go beside the project, whatever the environment says of bytecode.
 RUN := env -u PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX=$(CURDIR)/.cache/pyc
 
@@ -21,12 +24,12 @@ quick: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(RUN) $(BIN)/python -m pytest -q -m "not crewai and not netns and not lab" tests/contracts tests/unit tests/wire tests/timeline tests/report tests/cli tests/net tests/rules tests/probes
+	$(RUN) $(PYTEST) -m "not crewai and not netns and not lab" tests/contracts tests/unit tests/wire tests/timeline tests/report tests/cli tests/net tests/rules tests/probes
 
 test: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(RUN) $(BIN)/python -m pytest -q
+	$(RUN) $(PYTEST)
 
 # The sick crew's diagnosis must exit 1 with the expected first finding; any other outcome fails.
 demo: $(STAMP)
@@ -44,6 +47,7 @@ matrix-versions: $(STAMP)
 
 docs: $(STAMP)
 	$(BIN)/python docs/generate.py
+	$(RUN) $(BIN)/python docs/generate_loading.py
 
 lock: $(STAMP)
 	$(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.10 --group dev pyproject.toml -o requirements.lock --quiet

@@ -10,7 +10,8 @@ Knows no rule by code. A explains B only by structure:
    agents) and A cost what B cost: a port that refuses in a millisecond does not explain a minute;
 4. *setting*: both name one setting, of which A saw the effect and B did not.
 
-What was not observed explains nothing that was, and nothing explains what is graver than itself.
+What was not observed explains nothing that was, and nothing explains what is graver than itself. What is foretold and
+cost nothing depends only on what it names.
 """
 
 from __future__ import annotations
@@ -108,12 +109,11 @@ class _Structure:
         )
 
     def _beneath(self, cause: Finding, effect: Finding) -> bool:
-        if cause.subject in effect.depends_on:
-            return True
-        if any(cause.subject in self.proxies.get(each, ()) for each in effect.depends_on):
+        if any(cause.subject in {each, *self.proxies.get(each, ())} for each in effect.depends_on):
             return True
         apart = cause.subject != effect.subject
-        if apart and cause.lost >= SHARE * effect.lost and cause.subject in self._closure(effect.subject):
+        cost = effect.observed or effect.lost > 0  # what is only foretold, and cost nothing, nobody's cost explains
+        if apart and cost and cause.lost >= SHARE * effect.lost and cause.subject in self._closure(effect.subject):
             return True
         of_host = bool(effect.host) and cause.layer is Layer.NETWORK and cause.subject == f"host:{effect.host}"
         return of_host and apart

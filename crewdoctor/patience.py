@@ -21,9 +21,16 @@ RECURRENCE_UNSEEN = 6.0
 """The same where no stack was taken yet."""
 STILL = 10.5
 """Seconds without a byte or span after which a tool alone hangs; one that still tries or reads has its whole step."""
+LEAST, MOMENT = 4.0, 2.0
+"""Seconds a tool is given where its lane's time is used up, and kept for each tool still to come."""
 QUIET = 20.0
+SLACK = 1.5
+"""Seconds a look may come late: looks at one thing double their distance."""
 TIMES_LONGEST = 3.0
-BUSY = frozenset({"cpu", "process"})
+GRACE = 2.0
+"""Seconds a timeout may be late."""
+CPU = "cpu"
+BUSY = frozenset({CPU, "process"})
 """What a blocked thread waits for when somebody is working: silence on the wire says nothing then."""
 IDLE = 10.0
 """Seconds without any CPU time after which a child process works no more than a silent host does."""
@@ -75,11 +82,17 @@ class _Look:
     waiting: str
     received: int | None
     idle: float = 0.0
+    seconds: float = 0.0
+    """How long it had been so."""
 
     @property
     def busy(self) -> bool:
         """Whether somebody was working then."""
         return self.waiting in BUSY and self.idle < IDLE
+
+    def busy_until(self) -> float:
+        """Until when somebody who was seen working is taken to work: what goes on is looked at again by then."""
+        return self.at + max(self.seconds, 1.0) + SLACK if self.busy else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +126,7 @@ class _Live:
                 str(each.get("waiting") or "unknown"),
                 (each.get("attrs") or {}).get("bytes_received"),
                 float((each.get("attrs") or {}).get("idle_seconds") or 0.0),
+                float(each.get("seconds") or 0.0),
             )
             for each in live.stacks
         ]
@@ -144,7 +158,7 @@ class _Live:
 def verdict(live: LiveStep, results: Sequence[StepResult], now: float) -> str:
     """Say why the step should be ended now (seconds since the recording's zero); empty: let it go on."""
     if live.step.probe == TOOL_ALONE:
-        return _tool_alone(_Live.read(live, now))
+        return _tool_alone(_Live.read(live, now), results)
     if live.step.probe in WHOLE:
         seen = _Live.read(live, now)
         return _recurrence(seen, results) or _cut_off_again(seen, results) or _nothing_moves(seen, results)
@@ -172,11 +186,12 @@ def longest_wait(results: Iterable[StepResult], kind: str, subject: str = "") ->
     return max(own or [wait for _, wait in waits], default=0.0)
 
 
-def _tool_alone(live: _Live) -> str:
+def _tool_alone(live: _Live, results: Sequence[StepResult]) -> str:
     patience = live.step.args.get("patience")
     calls = [span for span in live.spans if span.name == "tool.call"]
     if not calls or not isinstance(patience, (int, float)):
         return ""
+    patience = min(patience, _share_of_lane(live.step, results))
     waited = live.now - min(span.start for span in calls)
     quiet = live.now - max(live.started, live.last_moved)
     if waited < patience or quiet < min(STILL, patience) or live.bytes_came() or live.busy(calls[0]):
@@ -184,19 +199,35 @@ def _tool_alone(live: _Live) -> str:
     return f"no answer after {waited:.1f} s"
 
 
+def _share_of_lane(step: Step, results: Sequence[StepResult]) -> float:
+    """What is left of the lane's time, but for a moment for each tool still to come: most tools are well."""
+    seconds, tools = step.args.get("of_lane") or (None, 0)
+    if seconds is None:
+        return float("inf")
+    before = [result for result in results if result.step.probe == TOOL_ALONE and result.step.lane == step.lane]
+    left = seconds - sum(result.seconds for result in before)
+    return float(max(LEAST, left - MOMENT * (tools - len(before) - 1)))
+
+
 def _recurrence(live: _Live, results: Sequence[StepResult]) -> str:
     known = hung_tools(results)
     for span in live.spans:
         waited = live.now - span.start
-        if span.name != "tool.call" or span.subject not in known or waited < RECURRENCE:
+        if span.name != "tool.call" or span.subject not in known or waited < max(RECURRENCE, _bound(live, span)):
             continue
         look = live.last_look(span)
-        # A child that computes is told as `cpu`; one that was waited for in vain before is waited for in vain again.
-        if look.waiting == "cpu" if look is not None else waited < RECURRENCE_UNSEEN:
+        # A child that was waited for in vain alone need not be idle as long again.
+        if (look is None and waited < RECURRENCE_UNSEEN) or (look is not None and look.waiting == CPU):
             continue
         name = span.subject.partition(":")[2]
         return f"tool `{name}` hangs here as it did alone: {waited:.1f} s without an answer"
     return ""
+
+
+def _bound(live: _Live, span: _Open) -> float:
+    """When the user's own timeout will have ended this call; 0 where none will."""
+    held = (live.step.args.get("bounded") or {}).get(span.subject)
+    return held + GRACE if isinstance(held, (int, float)) else 0.0
 
 
 def _cut_off_again(live: _Live, results: Sequence[StepResult]) -> str:
@@ -224,13 +255,17 @@ def _nothing_moves(live: _Live, results: Sequence[StepResult]) -> str:
 def _working(live: _Live) -> bool:
     """Whether somebody worked when each thread was last looked at since something moved."""
     latest = {look.span: look for look in live.looks if look.at >= live.last_moved}
-    return any(look.busy for look in latest.values())
+    return any(look.busy_until() >= live.now for look in latest.values())
 
 
 def _like(live: _Live, results: Sequence[StepResult]) -> list[float]:
     """Longest waits of what is open now; of everything where nothing that was measured before is open."""
     kinds = {"llm.call": "llm", "tool.call": "tool"}
-    waits = [longest_wait(results, kinds[span.name], span.subject) for span in live.spans if span.name in kinds]
+    waits = [
+        max(longest_wait(results, kinds[span.name], span.subject), _bound(live, span) / TIMES_LONGEST)
+        for span in live.spans
+        if span.name in kinds
+    ]
     return waits or [longest_wait(results, kind) for kind in kinds.values()]
 
 

@@ -69,6 +69,7 @@ def diagnose(
     Raises Refusal for input that names no diagnosable target at all (missing file, unknown format).
     """
     project = project_of(options)
+    options = options if options.target or not scope.scope_of(options).crew else replace(options, target=project.shown)
     learn_file(project.root / ".env")
     zero = time.monotonic()
     writer = RecordingWriter(recording_path)
@@ -219,7 +220,8 @@ def _equipped(step: Step, extra: dict[str, Any]) -> Step:
 
 def _patience(session: _Session) -> Callable[[str, LiveStep], str]:
     def verdict(_: str, live: LiveStep) -> str:
-        return patience.verdict(live, session.results, time.monotonic() - session.zero)
+        known = [*session.results, *session.supervisor.ended_steps]
+        return patience.verdict(live, known, time.monotonic() - session.zero)
 
     return verdict
 

@@ -18,6 +18,8 @@ from crewdoctor.model.result import StepResult
 STAGES = (1, 2, 3)
 SHARE_OF_REMAINING = 0.25
 """No step of the ground stage takes more than this share of what is left (product.md, Manners)."""
+SHARE_OF_ONE_CALL = 0.6
+"""The same where each model is called once, and that call is what was asked for."""
 SHORTEST_DEADLINE = 3.0
 
 
@@ -77,11 +79,12 @@ def plan(
                 skips.append(Skip(planned.probe, planned.layer, planned.subject, reason))
             else:
                 calls_left -= planned.llm_calls
-                steps.append(_within(planned, budget.seconds, stage))
+                share = SHARE_OF_ONE_CALL if scope.one_call(options) else SHARE_OF_REMAINING
+                steps.append(_within(planned, budget.seconds * (1.0 if stage == STAGES[1] else share), stage))
     return Plan(tuple(steps), tuple(skips))
 
 
 def _within(step: Step, seconds: float, stage: int) -> Step:
     """The full crew may use all that is left; a ground step only its share."""
-    longest = seconds if stage == STAGES[1] else max(SHORTEST_DEADLINE, seconds * SHARE_OF_REMAINING)
+    longest = seconds if stage == STAGES[1] else max(SHORTEST_DEADLINE, seconds)
     return replace(step, deadline=min(step.deadline, longest))

@@ -39,6 +39,7 @@ _TITLES = {
     "lock": "See who holds the lock, and wait for it with a limit",
 }
 _CLIENT = re.compile(r"\b((?:httpx2?\.)?(?:Async)?Client)\(")
+_AWAIT = re.compile(r"\bawait ([A-Za-z_][\w.]*\([^()]*\))$")
 _METHOD = re.compile(r"\b((?!os\.)[A-Za-z_][\w.]*\.(?:get|post|put|patch|delete|head|options|request|stream|send))\(")
 _DRAINED = {
     "requests": (
@@ -65,6 +66,12 @@ def written_call(source: str) -> str:
     return found[1] if found else ""
 
 
+def written_await(source: str) -> str:
+    """What a line of source awaits: `done.wait()`; empty where it awaits nothing that ends on this line."""
+    found = _AWAIT.search(source)
+    return found[1] if found else ""
+
+
 def bounded_call(client: str, call: str = "", read: int = 20) -> Fix:
     """Give the call a limit, in the words of its client; `call` as the user wrote it: `session.get`, `f.result`."""
     text = _CODE.get(client, _REQUESTS)
@@ -76,6 +83,8 @@ def bounded_call(client: str, call: str = "", read: int = 20) -> Fix:
         text = text.replace(f"{client}.get(url, ", f"{call}(", 1)
     elif client in {"queue", "future"} and method in {"get", "result"}:
         text = f"{call}(timeout={{read}})"
+    elif client == "asyncio":
+        text = f"await asyncio.wait_for({call}, timeout={{read}})"
     title = _TITLES.get(client, f"Give the call a timeout of {read} s")
     return Fix(title, text.format(read=read, total=read * 3))
 

@@ -15,6 +15,8 @@ from crewdoctor.model.refusal import Refusal
 from crewdoctor.project import NoProject, target_in
 
 USAGE = 2
+LOADS_WITHIN = 60.0
+"""Seconds a target may take to load, where the deadline leaves that much."""
 ROOT_MARKS = ("pyproject.toml", "crewdoctor.toml")
 MINIMAL = Path(__file__).resolve().parent / "minimal" / "minimal_crew.py"
 _MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*\Z")
@@ -31,6 +33,11 @@ class Project:
     python: str
     environment: Mapping[str, str]
 
+    @property
+    def shown(self) -> str:
+        """The target from the project's folder on."""
+        return self.target.removeprefix(f"{self.root}{os.sep}")
+
     def inspect_arguments(self, options: Options) -> dict[str, Any]:
         """What the crew worker is told. Inputs cross the pipe, not the command line."""
         return {
@@ -45,6 +52,7 @@ class Project:
             "announce": {"llm": "read which model is asked for", "net": "read which hosts are asked for"}.get(
                 options.scope, "load the crew"
             ),
+            "deadline": min(LOADS_WITHIN, options.deadline / 2),
         }
 
 

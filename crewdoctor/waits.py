@@ -91,7 +91,7 @@ class Wait:
             "lock": f"a lock ({self.peer})" if self.peer else "a lock",
             "process": "a child process",
             "queue": "a queue",
-            "sleep": "its own sleep",
+            "sleep": f"its own sleep of {self.peer}" if self.peer else "its own sleep",
             "cpu": "its own computation",
             "file": "a file",
         }
@@ -205,3 +205,13 @@ def _moving(looks: list[Stack]) -> bool:
         return False
     before, after = (stack.attrs.get("bytes_received") for stack in same[-2:])
     return isinstance(before, int) and isinstance(after, int) and after > before
+
+
+def wire_limit(span: Span) -> Timeout:
+    """The timeout in force on one span of the wire: of its connect where that failed, else of its read."""
+    connecting = span.failure is not None and span.failure.kind in {
+        FailureKind.TIMEOUT_CONNECT,
+        FailureKind.TCP_TIMEOUT,
+        FailureKind.TCP_REFUSED,
+    }
+    return wire_timeout(span.attrs.get("timeout"), "connect" if connecting else "read")

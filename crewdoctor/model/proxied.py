@@ -41,6 +41,11 @@ class Passage:
     no_proxy: str
 
     @property
+    def denied(self) -> bool:
+        """Its policy, or its want of credentials, keeps the tunnel shut; a gateway status tells of the host."""
+        return self.exchange.attrs.get("method") == "CONNECT" and self.refused // 100 == 4  # noqa: PLR2004 - 4xx
+
+    @property
     def measured(self) -> Quantity:
         """How long its answer took."""
         return Quantity(f"answer through {self.proxy}", round(self.seconds, 6))

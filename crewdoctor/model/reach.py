@@ -48,8 +48,8 @@ class Reach:
 
     @property
     def direct(self) -> bool:
-        """Whether some client connects without a proxy, or nobody could say."""
-        return not self.decisions or any(not each["proxy"] for each in self.decisions)
+        """Whether some client connects without a proxy, or nobody could say. One that cannot start connects nowhere."""
+        return not self.decisions or any(not each["proxy"] and not each.get("missing") for each in self.decisions)
 
     @property
     def severity(self) -> Severity:

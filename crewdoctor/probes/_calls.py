@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from crewdoctor.model.layer import Layer
@@ -26,6 +27,8 @@ class Call:
     failure: Failure | None = None
     error: str = ""
     """Told in words by the tool, which raised nothing."""
+    computed: float = 0.0
+    """Seconds its own thread ran, or queued for a CPU of a busy machine."""
 
     @property
     def answered(self) -> bool:
@@ -56,7 +59,7 @@ class Caller:
     def _call(self, call: Call, n: int, barrier: threading.Barrier) -> None:
         arguments, stopped = copy.deepcopy(self._arguments), len(self._bench.blocked())
         barrier.wait()
-        began = time.monotonic()
+        began, worked = time.monotonic(), _thread_wanted_cpu()
         name = self._subject.partition(":")[2]
         try:
             with self._bench.span(
@@ -77,6 +80,8 @@ class Caller:
             call.failure = self._bench.classify(error)
             if isinstance(error, EOFError):
                 call.error = NO_TERMINAL
+        finally:
+            call.computed = _thread_wanted_cpu() - worked
 
     def blocked(self) -> bool:
         """Whether the guard stopped anything: the question then stays unanswered, never fine."""
@@ -97,6 +102,15 @@ class Caller:
             self._bench.fact(f"{prefix}output_error", told[0].error)
         if failed or told:
             self._bench.fact(f"{prefix}failures", len([call for call in calls if not call.answered]))
+
+
+def _thread_wanted_cpu() -> float:
+    """Seconds this thread ran or waited to run (Linux `schedstat`); 0 where the kernel does not say."""
+    try:
+        running, queued, *_ = Path("/proc/thread-self/schedstat").read_text("ascii").split()
+    except (OSError, ValueError):
+        return 0.0
+    return (int(running) + int(queued)) / 1e9
 
 
 @contextmanager

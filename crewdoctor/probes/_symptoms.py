@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from crewdoctor.model.inventory import AgentEntry, Inventory
@@ -63,8 +63,13 @@ def _model_is_well(inventory: Inventory, agent: AgentEntry, results: Sequence[St
         result for result in results if result.step.probe == "llm.sdk" and result.step.subject in {agent.llm, *same}
     ] or [result for result in results if result.step.probe == "llm.sdk" and result.step.args.get("embedded_base_url")]
     return bool(asked) and all(
-        result.status is Status.OK and result.facts.get("answered") and not result.facts.get("hung") for result in asked
+        result.status is Status.OK and result.facts.get("answered") and not {"hung", "cut_off"} & _true(result.facts)
+        for result in asked
     )
+
+
+def _true(facts: Mapping[str, Any]) -> set[str]:
+    return {name for name, value in facts.items() if value is True}
 
 
 def _tools_are_well(results: Sequence[StepResult], tools: Sequence[str]) -> bool:

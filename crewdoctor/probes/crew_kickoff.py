@@ -16,6 +16,7 @@ from crewdoctor.model.options import Options
 from crewdoctor.model.plan import Skip, Step
 from crewdoctor.model.probe import Bench, Probe
 from crewdoctor.model.result import StepResult
+from crewdoctor.model.setting import Seconds
 from crewdoctor.probes import _cooling as cooling
 from crewdoctor.probes._cap import capped
 from crewdoctor.probes._follow import follow
@@ -26,6 +27,8 @@ WATCHED = 3600.0
 """Seconds at most while a person watches it move."""
 AFFORDABLE_SILENCE = 20.0
 """Seconds a kickoff on a silent model may take to give up by itself, for it to be worth running."""
+LONGEST_WAIT = 30.0
+"""Seconds a tool that was silent alone is waited for in the crew, where a timeout of its own will end it."""
 EXECUTIONS = 3
 """Of a failing agent on crewai's default `max_retry_limit` of 2."""
 CHARS_PER_TOKEN, ANSWER_TOKENS = 4, 1000
@@ -69,6 +72,7 @@ def plan(inventory: Inventory, options: Options, results: Sequence[StepResult]) 
             "tools": [tool.subject for tool in inventory.tools],
             "may_write": [tool.subject for tool in inventory.tools if tool.name in options.allow_tools],
             "agents": [agent.subject for agent in inventory.agents],
+            "bounded": _bounded(inventory),
         },
         llm_calls=0 if embedded else left,
         tokens=0 if embedded else left * (prompt // CHARS_PER_TOKEN + ANSWER_TOKENS),
@@ -106,6 +110,18 @@ def run(step: Step, bench: Bench) -> None:
     bench.fact("seconds", time.monotonic() - began)
     if bench.blocked():
         bench.fact("blocked", sorted(set(bench.blocked())))
+
+
+def _bounded(inventory: Inventory) -> dict[str, float]:
+    """Tool → the timeout somebody wrote for it, as far as the crew can wait for it: slow and honest is then no hang."""
+    return {
+        setting.subject: min(setting.value.value, LONGEST_WAIT)
+        for setting in inventory.settings
+        if setting.scope == "tool"
+        and setting.name == "timeout"
+        and setting.written
+        and isinstance(setting.value, Seconds)
+    }
 
 
 def _silent_model(results: Sequence[StepResult]) -> str:

@@ -68,7 +68,8 @@ def run(step: Step, bench: Bench) -> None:
     decisions: list[dict[str, Any]] = []
     for choice in choices:
         decision: dict[str, Any] = {"client": choice.client, "host": host, "port": port, "proxy": None, "subject": ""}
-        decision |= {"error": choice.error, "note": choice.note}
+        decision |= {"error": choice.error, "note": choice.note, "missing": choice.missing}
+        decision |= {"variable": choice.variable} if choice.missing else {}
         decision |= {"no_proxy_entry": entry.entry if entry else None, "form": entry.form if entry else ""}
         with contextlib.suppress(ValueError):
             if choice.proxy:

@@ -25,7 +25,9 @@ PATIENCE = 15.0
 """Seconds a call may stay silent before it is ended (`patience.py`)."""
 LONGEST = 22.0
 LANE_SECONDS = 45.0
-"""For all tools of one endpoint together: they wait for each other, lest one's load be the other's latency."""
+"""For all tools of one endpoint together: they wait for each other, lest one's load be the other's latency.
+
+`patience.py` shares them out as the lane proceeds: the first tool that hangs is given all it needs."""
 FAST, FAST_TOTAL, MOST_ALONE, AT_ONCE = 2.0, 4.0, 3, 4
 GUARDED_SOURCES = ("schema", "synthesised")
 
@@ -42,24 +44,23 @@ def plan(inventory: Inventory, options: Options, results: Sequence[StepResult]) 
         if reason := _foreign(tool):
             yield Skip(PROBE.id, PROBE.layer, tool.subject, reason)
             continue
-        share = LANE_SECONDS / lanes.count(lane) if lane else LONGEST
         allowed = tool.name in options.allow_tools
         args = {
             "arguments": options.tool_arguments.get(tool.name, {}),
             "recorded": sorted({*options.inputs, *inventory.inputs_given}),
             "places": [places[each] for each in tool.endpoints if each in places],
             "allowed": allowed,
-            "patience": min(PATIENCE, share),
+            "patience": PATIENCE,
+            "of_lane": [LANE_SECONDS, lanes.count(lane)] if lane else [],
         }
         announce = f"call tool {tool.name} alone, then {AT_ONCE} at once" + (", allowed to write" if allowed else "")
-        deadline = min(LONGEST, share)
         yield Step(
             f"{PROBE.id}@{tool.subject}",
             PROBE.id,
             PROBE.layer,
             tool.subject,
             "loaded",
-            deadline,
+            LONGEST,
             args,
             lane=lane,
             announce=announce,
@@ -110,7 +111,8 @@ def _alone(bench: Bench, caller: Caller) -> list[Call]:
         calls += caller.round(1)
         total = sum(call.seconds for call in calls)
         bench.fact("n1", [call.seconds for call in calls])
-        bench.fact("cpu_share", min(1.0, (time.process_time() - cpu) / max(total, 1e-9)))
+        computed = max(time.process_time() - cpu, sum(call.computed for call in calls))
+        bench.fact("cpu_share", min(1.0, computed / max(total, 1e-9)))
         caller.note_failures(calls)
         last = calls[-1]
         if last.error == NO_TERMINAL:

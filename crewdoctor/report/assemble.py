@@ -13,10 +13,12 @@ from crewdoctor.model.recording import Recording
 from crewdoctor.model.report import Report, Rung, Scope
 from crewdoctor.model.result import Status
 from crewdoctor.model.rule import RuleOutcome, RuleStatus
-from crewdoctor.report.exit_code import examined, exit_code, flat, missing_inputs, unanswered
+from crewdoctor.report.exit_code import examined, exit_code, failed_by_itself, flat, missing_inputs, unanswered
 from crewdoctor.report.questions import questions, stopped
 from crewdoctor.timeline.model_calls import model_calls
 from crewdoctor.wire.codec import WireError, decode
+
+_LONGEST_ERROR = 120
 
 SCHEMA = "crewdoctor.report/1"
 
@@ -119,18 +121,22 @@ def _calm(recording: Recording, ignored: int) -> str:
     """No mismatch; and what keeps that from meaning that all is fine."""
     if recording.interrupted:
         return "no mismatch found in what was examined before it was cut short"
-    cut = sum(result.status in {Status.KILLED, Status.CRASHED, Status.FAILED} for result in recording.results)
-    if failed := unanswered(recording):
-        return f"the one call of a model failed, and no rule says why: {failed}"
+    if why := unanswered(recording):
+        return f"the one call of a model failed, and no rule says why: {why}"
     answered = [call for call in model_calls(recording) if not call.failure and call.phases]
     if recording.header.options.scope == "llm" and answered:
         told = [f"{phase.name} after {wording.seconds(phase.at)}" for phase in answered[0].phases[-2:]]
         return f"the model {answered[0].model} answers: {', '.join(told)}"
+    crew = next((result.facts for result in recording.results if failed_by_itself(result)), None)
+    if crew is not None:
+        words = " ".join(str(crew.get("error") or "").split())[:_LONGEST_ERROR]
+        return f"no mismatch found that explains why the crew failed ({crew['result']}{f': {words}' if words else ''})"
     parts = [
         f"no mismatch found but {_count(ignored, 'finding')} ignored in source" if ignored else "no mismatch found"
     ]
-    if cut:
-        parts.append(f"{_count(cut, 'question')} stayed open")
+    left = sum(question.status in {"failed", "killed", "crashed"} for question in questions(recording, ()))
+    if left:
+        parts.append(f"{_count(left, 'question')} stayed open")
     guarded = sum(bool(stopped(result)) for result in recording.results)
     if guarded and recording.simulated:  # the crew's own model chose arguments that were let through
         parts.append(f"{_count(guarded, 'tool')} not examined, lest it write")

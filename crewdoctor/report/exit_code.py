@@ -8,7 +8,7 @@ from crewdoctor.model.finding import Finding, Severity
 from crewdoctor.model.layer import Layer
 from crewdoctor.model.recording import Recording
 from crewdoctor.model.refusal import NOT_DIAGNOSED, USAGE
-from crewdoctor.model.result import Status
+from crewdoctor.model.result import Status, StepResult
 from crewdoctor.timeline.model_calls import model_calls
 
 HEALTHY = 0
@@ -18,7 +18,7 @@ MEANING = {
     HEALTHY: "nothing at or above --fail-on was found",
     FOUND: "findings at or above --fail-on",
     USAGE: "the target was not named as it should be, or inputs are missing",
-    NOT_DIAGNOSED: "the target could not be diagnosed",
+    NOT_DIAGNOSED: "the target could not be diagnosed, or its failure is unexplained",
     130: "interrupted; what was measured until then is shown",
     143: "terminated; what was measured until then is shown",
 }
@@ -33,7 +33,7 @@ def exit_code(recording: Recording, findings: Sequence[Finding]) -> int:
         return USAGE
     if not examined(recording):
         return NOT_DIAGNOSED
-    if not flat(findings) and unanswered(recording):
+    if not flat(findings) and (unanswered(recording) or raised(recording)):
         return NOT_DIAGNOSED
     fail_on = recording.header.options.fail_on
     if fail_on != "never" and any(each.severity.rank <= Severity(fail_on).rank for each in flat(findings)):
@@ -44,6 +44,17 @@ def exit_code(recording: Recording, findings: Sequence[Finding]) -> int:
 def unanswered(recording: Recording) -> str:
     """How the one call of a model failed, where the command stands or falls with it; empty where none did."""
     return next((f"{call.model}: {call.failure}" for call in model_calls(recording) if call.failure), "")
+
+
+def raised(recording: Recording) -> bool:
+    """Whether the crew, on its own model, raised by itself: the failure is real, and nobody here knows why."""
+    return not recording.simulated and any(failed_by_itself(result) for result in recording.results)
+
+
+def failed_by_itself(result: StepResult) -> bool:
+    """Whether the whole crew raised, and not because crewdoctor held its calls back."""
+    ended = result.facts.get("result", "completed") if result.step.probe == "crew.kickoff" else "completed"
+    return ended != "completed" and "llm_calls_capped" not in result.facts
 
 
 def misnamed(recording: Recording) -> bool:

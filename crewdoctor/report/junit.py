@@ -72,7 +72,9 @@ def _suites(report: Report) -> list[_Suite]:
     grave = {each.code for each in flat(report.findings) if _fails(each, report)}
     for question in report.questions:
         _add(suites[question.layer.value], _asked(question, grave))
-    for outcome in report.rules:
+    told_of = {each.code for each in report.rules}
+    orphans = {each.code: each.slug for each in flat(report.findings) if each.code not in told_of}
+    for outcome in (*report.rules, *(RuleOutcome(code, slug, RuleStatus.FOUND) for code, slug in orphans.items())):
         suite = suites[_FAMILIES[outcome.code[:3]].value if outcome.code[:3] in _FAMILIES else _OWN]
         _add(suite, _ruled(outcome, report))
         suite.told += excused(outcome, str(report.environment.get("project_root", "")))

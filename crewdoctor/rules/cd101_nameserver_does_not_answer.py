@@ -74,7 +74,7 @@ def nameserver_does_not_answer(evidence: Evidence) -> Iterator[Finding]:
         path = str(facts.get("path", "/etc/resolv.conf"))
         mute = [span for span in mine if _silent(span)]
         said = (
-            f"left {len(mute)} of {len(mine)} questions unanswered"
+            f"left {len(mute)} of {len(mine)} questions unanswered for {max(each.seconds() for each in mute):.1f} s"
             if mute
             else f"took {max(span.seconds() for span in late):.2f} s to answer"
         )
@@ -99,7 +99,7 @@ def nameserver_does_not_answer(evidence: Evidence) -> Iterator[Finding]:
                 "resolver timeout per nameserver", Seconds(allowed), where=f"{path}:{line}" if line else path
             ),
             location=Location(path, int(line)) if line else None,
-            fix=_fix(nameserver, fastest),
+            fix=_fix(nameserver, fastest, {span.attrs.get("rdtype") for span in mute}),
             lost=sum(span.seconds(evidence.end_of(span)) for span in hurt),
             host=f"{nameserver}:53",
         )
@@ -131,7 +131,9 @@ def _same_hosts(evidence: Evidence, hurt: Sequence[Span]) -> list[Span]:
     ]
 
 
-def _fix(nameserver: str, healthy: Span | None) -> Fix:
+def _fix(nameserver: str, healthy: Span | None, unanswered: set[Any]) -> Fix:
+    if healthy is None and unanswered == {"AAAA"}:
+        return Fix("Have it answer AAAA; until then ask for A alone (glibc 2.36)", "options no-aaaa", "resolv.conf")
     if healthy is None:
         return Fix(
             f"Name a nameserver that answers in time, in place of {nameserver}",

@@ -1,4 +1,4 @@
-"""The proxy the crew's clients choose is dead, refuses, or takes longer than they wait.
+"""The proxy the crew's clients choose is dead, fails to reach the host, or takes longer than they wait.
 
 ## What it compares
 The time and outcome of a connection to the proxy, and of the exchange through it (CONNECT for https, HEAD for http),
@@ -85,6 +85,8 @@ def proxy_unreachable_or_slow(evidence: Evidence) -> Iterator[Finding]:
 def _severity(way: Reach, passage: Passage, limit: Quantity) -> Severity | None:
     """None: nothing to say about this passage."""
     slow = passage.seconds > SLOW and (passage.direct is None or passage.seconds > passage.direct * TIMES_DIRECT)
+    if passage.denied:
+        return None
     if way.worked:
         return way.severity if slow and _cut_off(way, passage) else None
     named = any(each.get("no_proxy_entry") for each in passage.decisions)

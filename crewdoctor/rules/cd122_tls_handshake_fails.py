@@ -25,7 +25,7 @@ from collections.abc import Iterator
 
 from crewdoctor import wording
 from crewdoctor.model.evidence import Evidence
-from crewdoctor.model.finding import Finding, Fix
+from crewdoctor.model.finding import Finding, Fix, Severity
 from crewdoctor.model.layer import Layer
 from crewdoctor.model.reach import REACH_KEYS, Reach, cost, reaches
 from crewdoctor.model.rule import rule
@@ -50,7 +50,8 @@ def tls_handshake_fails(evidence: Evidence) -> Iterator[Finding]:
         yield Finding(
             code="CD122",
             slug="tls_handshake_fails",
-            severity=way.severity,
+            # What a client of the crew brings along (a certificate of its own), the probe does not have.
+            severity=way.severity if plain or way.traffic or way.replaced else Severity.WARNING,
             layer=Layer.NETWORK,
             subject=way.endpoint.subject,
             message=(

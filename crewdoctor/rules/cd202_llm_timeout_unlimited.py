@@ -54,7 +54,7 @@ def llm_timeout_unlimited(evidence: Evidence) -> Iterator[Finding]:
             ),
             evidence=(setting.id,),
             location=setting.provenance.location,
-            fix=Fix("Say how long an answer may take", f'LLM(model="{llm.model}", timeout=60, max_retries=1)'),
+            fix=Fix("Say how long an answer may take", "LLM(..., timeout=60, max_retries=1)"),
             depends_on=(llm.endpoint,) if llm.endpoint else (),
             observed=False,
         )

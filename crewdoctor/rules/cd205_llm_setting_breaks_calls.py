@@ -93,7 +93,7 @@ def _finding(evidence: Evidence, llm: LlmEntry, name: str, setting: Setting | No
         location=setting.provenance.location if setting else None,
         fix=Fix(
             f"Write `{better}` instead of `{name}`" if better else f"Remove `{name}`, or move it to `extra_body`",
-            f'LLM(model="{llm.model}", {hint})',
+            f"LLM(..., {hint})",
         ),
         lost=sum(span.seconds() for span in seen),
         observed=bool(seen),

@@ -93,7 +93,7 @@ def _finding(evidence: Evidence, llm: LlmEntry, made: list[Attempt], limited: li
         limit=limit,
         fix=Fix(
             "Stay below the limit, and retry in one layer only",
-            f"Crew(..., max_rpm={max(1, (stated or allowed) - 1)})  # and LLM(..., max_retries=0)",
+            f"Crew(..., max_rpm={max(1, stated - 1 if stated else allowed)})  # and LLM(..., max_retries=0)",
         ),
         lost=pauses + sum(each.seconds for each in limited),
         depends_on=(llm.endpoint,) if llm.endpoint else (),

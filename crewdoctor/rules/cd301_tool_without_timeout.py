@@ -4,7 +4,8 @@
 The calls found in the tool's own source, and the timeouts seen in force when it was called, with what their client
 does when nobody says how long: `requests`, `urllib` and plain sockets wait for ever. It stays silent where the tool
 bounds the work in another way (`future.result(timeout=...)`, `asyncio.wait_for`), and where a limit was seen on the
-wire.
+wire. A tool whose every call was answered is a note: its service is well today. One that failed, hung, or could not be
+called is a warning.
 
 ## Why it matters
 crewAI has no timeout for tools, and `max_execution_time` does not interrupt one. A service that accepts and stays
@@ -34,9 +35,16 @@ from crewdoctor.model.layer import Layer
 from crewdoctor.model.rule import rule
 from crewdoctor.model.setting import UNLIMITED, Seconds
 from crewdoctor.remedies import bounded_call
+from crewdoctor.toolcalls import blocked_by_us
+from crewdoctor.waits import unfinished
 
 
-@rule("CD301", since="0.1", needs=("inventory", "ledger"), uses=("span:net.exchange", "span:http.request"))
+@rule(
+    "CD301",
+    since="0.1",
+    needs=("inventory", "ledger"),
+    uses=("span:net.exchange", "span:http.request", "span:tool.call"),
+)
 def tool_without_timeout(evidence: Evidence) -> Iterator[Finding]:
     """One finding per tool nothing ends: it would hang, it has not."""
     for tool in evidence.inventory.tools:
@@ -54,7 +62,7 @@ def tool_without_timeout(evidence: Evidence) -> Iterator[Finding]:
         yield Finding(
             code="CD301",
             slug="tool_without_timeout",
-            severity=Severity.WARNING,
+            severity=Severity.INFO if _is_well(evidence, tool) else Severity.WARNING,
             layer=Layer.TOOL,
             subject=tool.subject,
             message=(
@@ -72,6 +80,14 @@ def tool_without_timeout(evidence: Evidence) -> Iterator[Finding]:
 def _seen_client(evidence: Evidence, tool: ToolEntry) -> str:
     requests = evidence.spans("http.request", subject=tool.subject)
     return next((str(each.attrs["client"]) for each in requests if each.attrs.get("client")), "socket")
+
+
+def _is_well(evidence: Evidence, tool: ToolEntry) -> bool:
+    """Whether every call that was made of it was answered: then this is exposure, not something that was shown."""
+    calls = [span for span in evidence.spans("tool.call", subject=tool.subject) if not blocked_by_us(span)]
+    return bool(calls) and all(
+        not unfinished(span) and span.failure is None and not span.attrs.get("error_text") for span in calls
+    )
 
 
 def _endless(entry: ScanEntry) -> bool:

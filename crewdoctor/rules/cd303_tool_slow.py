@@ -33,7 +33,7 @@ from crewdoctor.model.inventory import ToolEntry
 from crewdoctor.model.layer import Layer
 from crewdoctor.model.rule import rule
 from crewdoctor.model.span import Span
-from crewdoctor.toolcalls import TOOL_KEYS, depends_on, failure_of, hosts, still_failing, tool_calls, wires
+from crewdoctor.toolcalls import ALONE, TOOL_KEYS, depends_on, failure_of, hosts, still_failing, tool_calls, wires
 from crewdoctor.waits import NETWORK, OWN_BOUND, WAIT_KEYS, blocked, unfinished
 
 SLOW = 10.0
@@ -50,7 +50,8 @@ def tool_slow(evidence: Evidence) -> Iterator[Finding]:
             for span in calls.alone
             if unfinished(span) and not still_failing(evidence, span) and _busy(evidence, span)
         ]
-        done = [span for span in calls.alone if not unfinished(span) and failure_of(evidence, span) is None]
+        ended = [span for span in calls.alone if not unfinished(span)] or calls.crew
+        done = [span for span in ended if not unfinished(span) and failure_of(evidence, span) is None]
         slowest = max((*standing, *done), key=lambda span: span.seconds(evidence.end_of(span)), default=None)
         if slowest is None or slowest.seconds(evidence.end_of(slowest)) < SLOW:
             continue
@@ -77,6 +78,7 @@ def _finding(evidence: Evidence, tool: ToolEntry, span: Span, spent: float, tota
     wait = blocked(evidence, span)
     asked = hosts(evidence, span)
     answers = _answered(evidence, span)
+    where = "alone" if span.step.startswith(ALONE) else "in the crew"
     network = sum(each.seconds(evidence.end_of(each)) for each in wires(evidence, span, "net.exchange", "http.request"))
     if unfinished(span):
         text = f"had not finished after {wording.seconds(took)} alone; it was in {wait.text}"
@@ -84,11 +86,11 @@ def _finding(evidence: Evidence, tool: ToolEntry, span: Span, spent: float, tota
             to = f" to {asked[0]}" if asked else ""
             text += f", after {wording.plural(len(answers), 'request')}{to}, each answered"
     elif asked and network >= SHARE * took:
-        text = f"took {wording.seconds(took)} alone, waiting for {asked[0]}"
+        text = f"took {wording.seconds(took)} {where}, waiting for {asked[0]}"
     elif wait.waiting not in {*NETWORK, "unknown", ""}:
-        text = f"took {wording.seconds(took)} alone, in {wait.text}"
+        text = f"took {wording.seconds(took)} {where}, in {wait.text}"
     else:
-        text = f"took {wording.seconds(took)} alone"
+        text = f"took {wording.seconds(took)} {where}"
     share = f"; {wording.seconds(spent)} of the crew's {wording.seconds(total)}" if spent and total else ""
     return Finding(
         code="CD303",

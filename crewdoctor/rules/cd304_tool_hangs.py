@@ -55,13 +55,21 @@ def tool_hangs(evidence: Evidence) -> Iterator[Finding]:
     for calls in every:
         spans = [*calls.alone, *calls.crew, *(() if _answered(evidence, calls) else calls.loaded)]
         hanging = [span for span in spans if _hangs(evidence, span, shared)]
-        if hanging:
+        if hanging and not _slow(evidence, calls):
             yield _finding(evidence, calls.tool, hanging[0], len(hanging))
 
 
 def _answered(evidence: Evidence, calls: ToolCalls) -> bool:
     """Whether it ever returned alone: hanging only among others is CD306's."""
     return any(not unfinished(span) and failure_of(evidence, span) is None for span in calls.alone)
+
+
+def _slow(evidence: Evidence, calls: ToolCalls) -> bool:
+    """Whether the crew, which waited longer, was answered: slow then, and CD303's."""
+    return any(
+        not unfinished(span) and failure_of(evidence, span) is None and span.seconds() >= PATIENCE
+        for span in calls.crew
+    )
 
 
 def _shared_hosts(evidence: Evidence, every: list[ToolCalls]) -> set[str]:

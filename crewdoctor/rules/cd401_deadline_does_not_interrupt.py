@@ -28,15 +28,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from crewdoctor import wording
+from crewdoctor.calls import rounded_up
 from crewdoctor.deadlines import DEADLINE_KEYS, Overrun, overruns
 from crewdoctor.model.evidence import Evidence
 from crewdoctor.model.finding import Finding, Fix, Quantity, Severity
 from crewdoctor.model.layer import Layer
 from crewdoctor.model.rule import rule
 from crewdoctor.model.setting import Seconds
+from crewdoctor.remedies import bounded_call
 
 
-@rule("CD401", since="0.1", needs=("span:agent.execution", "setting:agent.max_execution_time"), uses=DEADLINE_KEYS)
+@rule(
+    "CD401",
+    since="0.1",
+    needs=("span:agent.execution", "setting:agent.max_execution_time"),
+    uses=(*DEADLINE_KEYS, "span:http.request"),
+)
 def deadline_does_not_interrupt(evidence: Evidence) -> Iterator[Finding]:
     """One finding per agent, about its longest execution that outlived the limit."""
     for overrun in overruns(evidence):
@@ -68,10 +75,23 @@ def _finding(evidence: Evidence, overrun: Overrun) -> Finding:
         measured=Quantity("execution", Seconds(round(overrun.seconds, 3)), n=overrun.executions),
         limit=Quantity("max_execution_time", Seconds(overrun.limit), where=setting.provenance.where),
         location=setting.provenance.location,
-        fix=Fix(
-            "Limit the calls themselves: max_execution_time ends none of them",
-            f"requests.get(url, timeout={max(1, int(overrun.limit / 2))})  "
-            f"# in the tool; and LLM(..., timeout={max(1, int(overrun.limit / 2))}, max_retries=0)",
-        ),
+        fix=_fix(evidence, overrun),
         lost=overrun.seconds - overrun.limit,
+    )
+
+
+def _fix(evidence: Evidence, overrun: Overrun) -> Fix:
+    """Bound the call that outlived the limit, in its own client's words; a healthy one may be allowed for instead."""
+    inner, half = overrun.longest, max(1, int(overrun.limit / 2))
+    bound = f"LLM(..., timeout={half}, max_retries=0)"
+    if inner is not None and inner.name == "tool.call":
+        asked = evidence.children(inner, "http.request")
+        client = str(asked[0].attrs.get("client", "")) if asked else ""
+        bound = f"{bounded_call(client, read=half).code}  # in the tool"
+    if inner is None or inner.open or inner.failure is not None:
+        return Fix("Limit the calls themselves: max_execution_time ends none of them", bound)
+    allowed = f"Agent(..., max_execution_time={rounded_up(2 * overrun.seconds)})"
+    return Fix(
+        "Allow for what the work takes, or bound the call itself: max_execution_time does not end it",
+        f"{allowed}\n# or: {bound}",
     )

@@ -61,7 +61,7 @@ def _finding(evidence: Evidence, each: Dropped) -> Finding:
     longest = max(lasted, key=lambda span: span.seconds(evidence.end_of(span)), default=None)
     version = evidence.inventory.versions.get("crewai", "")
     what = f"the built {kind} does not hold `{each.name}` (crewai{f' {version}' if version else ''})"
-    meant = f"; did you mean `{each.nearest}`" if each.nearest else ""
+    meant = f"; what crewAI reads is `{each.nearest}`" if each.nearest else ""
     went_on = ""
     if longest is not None:
         state = "was still going after" if unfinished(longest) else "went on for"
@@ -76,7 +76,7 @@ def _finding(evidence: Evidence, each: Dropped) -> Finding:
         subject=setting.subject,
         message=(
             f"`{kind}({each.written})` ({setting.provenance.where}) was accepted and dropped, it limits nothing: "
-            f"{what}{went_on}{meant}{'?' if meant else ''}."
+            f"{what}{went_on}{meant}."
         ),
         evidence=(setting.id, *(span.id for span in lasted)),
         measured=Quantity("call", Seconds(round(longest.seconds(evidence.end_of(longest)), 3)), n=len(lasted))

@@ -44,7 +44,7 @@ def trace_prompt_waits(evidence: Evidence) -> Iterator[Finding]:
         slug="trace_prompt_waits",
         severity=Severity.WARNING,
         layer=Layer.ENVIRONMENT,
-        subject=f"crew:{evidence.inventory.crew}",
+        subject="terminal",
         message=(
             "This is a terminal where crewAI has never run: at its end the first run asks whether to show its trace, "
             f"and waits {WAITS} s for an answer."

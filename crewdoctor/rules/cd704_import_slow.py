@@ -55,7 +55,7 @@ def _finding(evidence: Evidence, span: Span) -> Finding:
         slug="import_slow",
         severity=Severity.WARNING if held else Severity.INFO,
         layer=Layer.ENVIRONMENT,
-        subject=f"crew:{evidence.inventory.crew}",
+        subject=f"module:{span.attrs.get('module') or 'crew'}",
         message=(
             f"Importing {span.attrs.get('module') or 'the crew'} took {wording.seconds(span.seconds())}"
             f"{waited}; every start pays it.{overload(evidence)}"

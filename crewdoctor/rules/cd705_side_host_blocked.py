@@ -48,23 +48,29 @@ _OWNERS = ("tool.call", "llm.call")
 def side_host_blocked(evidence: Evidence) -> Iterator[Finding]:
     """One finding per host."""
     evidence.results("crew.kickoff")
-    known = {endpoint.host for endpoint in evidence.inventory.endpoints}
+    known = {f"{endpoint.host}:{endpoint.port}" for endpoint in evidence.inventory.endpoints}
+    known |= {endpoint.host for endpoint in evidence.inventory.endpoints}  # a look-up names no port
     owned = {span.id for name in _OWNERS for span in evidence.spans(name)}
     parents = {span.id: span.parent for span in evidence.recording.spans}
     stuck = any(unfinished(kickoff) for kickoff in evidence.spans("crew.kickoff"))
     lost: dict[str, list[Span]] = {}
     for name in WIRE:
         for span in evidence.spans(name):
-            host = str(span.attrs.get("host") or "")
+            host = _address(span)
             theirs = span.subject.startswith("tool:") or span.subject.endswith("llm") or _beneath(span, owned, parents)
             if stuck and unfinished(span):
                 continue  # what the whole crew hangs on is CD507's, with the line that waits
             if span.step.startswith(_RUNS) and host and host not in known and not theirs and _failed(span):
-                lost.setdefault(f"{host}:{span.attrs['port']}" if span.attrs.get("port") else host, []).append(span)
+                lost.setdefault(host, []).append(span)
     for host, spans in lost.items():
         seconds = max(sum(span.seconds(evidence.end_of(span)) for span in spans if span.name == name) for name in WIRE)
         if seconds >= NOTABLE:
             yield _finding(host, spans, seconds)
+
+
+def _address(span: Span) -> str:
+    host, port = str(span.attrs.get("host") or ""), span.attrs.get("port")
+    return f"{host}:{port}" if host and port else host
 
 
 def _failed(span: Span) -> bool:

@@ -33,6 +33,8 @@ from crewdoctor.model.setting import Location
 from crewdoctor.wire.codec import WireError, decode
 
 INSPECT = "inspect"
+TOLD_ELSEWHERE = {"missing_inputs", "socks_extra"}
+"""Reasons a rule of their own tells more of."""
 
 
 @rule("CD902", since="0.1", needs=(f"result:{INSPECT}",))
@@ -45,7 +47,7 @@ def target_does_not_load(evidence: Evidence) -> Iterator[Finding]:
         if not told and evidence.recording.interrupted:
             continue  # whoever interrupted crewdoctor ended the load, not the target
         held = told if isinstance(told, dict) else _without_a_loader(result.reason)
-        if held.get("kind") == "missing_inputs":
+        if held.get("kind") in TOLD_ELSEWHERE:
             continue
         way_out = str(held.get("way_out") or "")
         sentence = str(held.get("sentence") or "it does not load").rstrip(".")

@@ -127,6 +127,11 @@ class Supervisor:
                     schedule.ended(step_id)
         return [self._results[step.id] for step in steps]
 
+    @property
+    def ended_steps(self) -> tuple[StepResult, ...]:
+        """Results of the steps that have ended, those of the current run included."""
+        return tuple(self._results.values())
+
     def start_endpoint(self, args: dict[str, Any]) -> str:
         """Start the embedded endpoint in the own worker; it lasts until `close`. Raises CannotStart."""
         step = Step("endpoint@embedded", "endpoint", Layer.LLM, "host:embedded", "own", _FOREVER, args)

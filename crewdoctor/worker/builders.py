@@ -1,4 +1,4 @@
-"""Functions that build or start a crew when they are called: found by reading, named, never called."""
+"""Functions and classes that build or start a crew when they are called: found by reading, named, never called."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _STARTS = frozenset({"kickoff", "kickoff_async", "akickoff", "kickoff_for_each",
 
 @dataclass(frozen=True, slots=True)
 class Builder:
-    """A function of the target that builds or starts a crew."""
+    """A function or class of the target that builds or starts a crew."""
 
     name: str
     line: int
@@ -22,9 +22,15 @@ class Builder:
 
 
 def builders(place: Place) -> list[Builder]:
-    """Functions at the module's top level, or made inside another one, that build a crew or kick one off."""
+    """Functions and classes of the module, or made inside a function of it, that build a crew or kick one off."""
     tree = _tree(place)
     return list(_in(tree.body)) if tree is not None else []
+
+
+def nameable(place: Place) -> str:
+    """What the user may name instead, `crew.py:build`; an empty string where reading finds nothing."""
+    found = builders(place)
+    return f"{place.shown}:{found[0].name}" if found else ""
 
 
 def has_main(place: Place) -> bool:
@@ -48,9 +54,12 @@ def _in(body: list[ast.stmt]) -> Iterator[Builder]:
             inner = list(_in(node.body))
             if inner:
                 yield from inner
-            elif any(_builds(each) for each in ast.walk(node)):
-                decorators = tuple(ast.unparse(_bare(each)) for each in node.decorator_list)
-                yield Builder(node.name, node.lineno, decorators)
+                continue
+        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            continue
+        if any(_builds(each) for each in ast.walk(node)):
+            decorators = tuple(ast.unparse(_bare(each)) for each in node.decorator_list)
+            yield Builder(node.name, node.lineno, decorators)
 
 
 def _bare(node: ast.expr) -> ast.expr:

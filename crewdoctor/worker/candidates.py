@@ -143,6 +143,10 @@ def call(function: Any, name: str, inputs: Inputs) -> Found:
     """Call a factory. Raises TargetDoesNotLoad when it needs arguments or returns something else."""
     from crewai import Crew
 
+    if type(function).__module__.startswith(("click", "typer")):
+        function = (
+            getattr(function, "callback", None) or function
+        )  # the command reads the command line, its function not
     made = arguments_for(function, name, inputs)
     held = function(*made.positional, **made.named)
     if inspect.iscoroutine(held):

@@ -43,6 +43,10 @@ class KickoffCaptured(BaseException):
         super().__init__(f"{captured.method} was intercepted")
         self.captured = captured
 
+    def __reduce__(self) -> Any:
+        """Out of a child process comes that there was a kickoff, not the live crew."""
+        return KickoffCaptured, (Captured(None, self.captured.method, {}),)
+
 
 @dataclass(slots=True)
 class Interception:

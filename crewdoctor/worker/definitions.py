@@ -39,11 +39,13 @@ def _read(place: Place) -> dict[str, Any]:
 
             held = yaml.safe_load(text)
         else:
-            held = _parsed(text)
+            held = _parsed(text, place.shown)
     except Exception as error:  # whatever the parser calls it
         lines = str(error).splitlines() or [type(error).__name__]
         said = " ".join(each.strip() for each in lines)
-        raise TargetDoesNotLoad("definition", f"{place.shown} cannot be read: {said}", "correct it") from None
+        raise TargetDoesNotLoad(
+            "definition", f"{place.shown} cannot be read: {said.removeprefix(f'{place.shown}: ')}", "correct it"
+        ) from None
     if not isinstance(held, dict):
         raise TargetDoesNotLoad(
             "definition", f"{place.shown} holds no mapping", "a crew has `agents` and `tasks`", usage=True
@@ -51,12 +53,12 @@ def _read(place: Place) -> dict[str, Any]:
     return held
 
 
-def _parsed(text: str) -> Any:
+def _parsed(text: str, shown: str) -> Any:
     try:
         from crewai.project.json_loader import parse_jsonc
     except ImportError:
         return json.loads(text)  # a crewai that knows no JSONC says so when it is asked for the crew
-    return parse_jsonc(text)
+    return parse_jsonc(text, source=shown)
 
 
 def _crew(place: Place, held: dict[str, Any]) -> tuple[Any, Any]:

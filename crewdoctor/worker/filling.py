@@ -56,6 +56,13 @@ class Arguments:
 
 def parameters_of(function: Any) -> list[inspect.Parameter]:
     """Parameters of a function or class; none where they cannot be read."""
+    found = _signature(function)
+    if isinstance(function, type) and all(each.kind in _SPREAD for each in found):
+        return _signature(function.__init__)[1:]  # type: ignore[misc] # what a metaclass (`@CrewBase`) passes on
+    return found
+
+
+def _signature(function: Any) -> list[inspect.Parameter]:
     try:
         return list(inspect.signature(function, eval_str=True).parameters.values())
     except Exception:  # annotations of the user's may raise anything when they are evaluated
@@ -77,13 +84,14 @@ def arguments_for(function: Any, name: str, inputs: Mapping[str, Any]) -> Argume
     """Everything `function` needs. Raises TargetDoesNotLoad naming what nobody gave and cannot be made up."""
     lacking = [each.name for each in missing(function, inputs) if _made_up(each) is None]
     if lacking:
+        where, several = defined_at(function), len(lacking) > 1
         raise TargetDoesNotLoad(
             "missing_argument",
-            f"`{name}` needs {'arguments' if len(lacking) > 1 else 'an argument'}: {', '.join(lacking)}"
-            f"{at(defined_at(function))}",
-            f"give {'them' if len(lacking) > 1 else 'it'} with {flag(lacking)}, "
+            f"`{name}` needs {'arguments' if several else 'an argument'}: {', '.join(lacking)}{at(where)}",
+            f"give {'them' if several else 'it'} with {flag(lacking)}, "
             "or name a function without parameters that returns the Crew",
-            location=defined_at(function),
+            usage=True,
+            location=where,
         )
     found = Arguments()
     for each in parameters_of(function):

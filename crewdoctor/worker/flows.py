@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from crewdoctor.worker.capture import Captured, Interception, KickoffCaptured
@@ -85,7 +84,7 @@ def _run(flow: Any, name: str, inputs: Inputs, interception: Interception) -> Ca
     interception.flows_run = True
     stop: BaseException | None = None
     try:
-        with withheld() as watch, _no_events():
+        with withheld() as watch:
             asyncio.run(original(flow, _accepted(flow, inputs) or None))
     except KickoffCaptured as captured:
         return captured.captured
@@ -127,20 +126,3 @@ def _no_crew(name: str, stop: BaseException | None) -> TargetDoesNotLoad:
     return TargetDoesNotLoad(
         "flow", f"Flow `{name}` reaches no crew: {method} {did}{at(where)}", way_out, location=where
     )
-
-
-@contextmanager
-def _no_events() -> Iterator[None]:
-    """Without crewai's events: the bus would start threads, and nobody listens to a run that ends at once."""
-    try:
-        from crewai.events.event_bus import crewai_event_bus
-    except ImportError:
-        yield
-        return
-    kind = type(crewai_event_bus)
-    original = kind.emit
-    kind.emit = lambda *_args, **_kwargs: None
-    try:
-        yield
-    finally:
-        kind.emit = original

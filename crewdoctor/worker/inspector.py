@@ -15,7 +15,7 @@ from typing import Any
 
 from crewdoctor.model.inventory import Endpoint, Inventory, LlmEntry, Unexamined
 from crewdoctor.model.layer import Layer
-from crewdoctor.model.setting import Setting
+from crewdoctor.model.setting import Provenance, Setting
 from crewdoctor.wire.codec import encode
 from crewdoctor.worker import providers
 from crewdoctor.worker.crew_facts import (
@@ -139,20 +139,24 @@ def _models(
                 unexamined.append(Unexamined(subject, text))
         models[subject] = known[likeness]
     llms = list(entries.values())
-    written = {each.subject: each.provenance.location for each in settings if each.name == "base_url"}
+    written = {each.subject: each.provenance for each in settings if each.name == "base_url"}
     hosts = [
         endpoint(
             str(each.attrs["base_url"]),
             "llm",
             used_by=each.users,
             clients=(sdk_library(),),
-            source="llm base_url",
-            location=written.get(each.subject),
+            source=_source(written[each.subject]),
+            location=written[each.subject].location,
         )
         for each in llms
         if each.known
     ]
     return llms, settings, [each for each in hosts if each is not None], models
+
+
+def _source(base_url: Provenance) -> str:
+    return f"llm base_url ({base_url.where})" if base_url.origin == "environment" else "llm base_url"
 
 
 def _beside(parts: Parts) -> Iterator[Endpoint | Unexamined]:

@@ -13,7 +13,8 @@ class TargetDoesNotLoad(CannotProbe):
     """The target cannot be loaded. `str()` of it is the sentence and the way out.
 
     `kind` is one of `missing_file syntax no_crew several_crews no_such_name missing_package missing_variable
-    missing_argument contacts reads_stdin other_version exits flow missing_inputs raises deadline`.
+    missing_argument contacts reads_stdin other_version exits serves flow definition built_inside missing_inputs socks_extra
+    raises deadline`.
     """
 
     def __init__(
@@ -25,18 +26,20 @@ class TargetDoesNotLoad(CannotProbe):
         usage: bool = False,
         location: Location | None = None,
         variable: str = "",
+        more: dict[str, str] | None = None,
     ) -> None:
         super().__init__(f"{sentence}; {way_out}" if way_out else sentence)
         self.kind, self.sentence, self.way_out = kind, sentence, way_out
         self.usage, self.location = usage, location
-        self.variable = variable
+        self.variable, self.more = variable, more or {}
 
     def as_fact(self) -> dict[str, Any]:
-        """The fact `load_failure`: kind, sentence, way_out, usage (exit code 2 instead of 3), location."""
+        """The fact `load_failure`: kind, sentence, way_out, usage (exit code 2 instead of 3), location, and more."""
         return {
             "kind": self.kind,
             "sentence": self.sentence,
             "way_out": self.way_out,
             "usage": self.usage,
             "location": encode(self.location),
+            **({"variable": self.variable, **self.more} if self.more else {}),
         }

@@ -11,11 +11,13 @@ from types import TracebackType
 from typing import Any
 
 from crewdoctor.model.setting import Location
+from crewdoctor.worker.builders import nameable
 from crewdoctor.worker.load_failure import TargetDoesNotLoad
-from crewdoctor.worker.obstacles import EndsProcess, KeepsAsking, Obstacles
+from crewdoctor.worker.obstacles import EndsProcess, KeepsAsking, Obstacles, StartsServer
 from crewdoctor.worker.other_version import brought_once, moved, not_accepted
 from crewdoctor.worker.peers import Peers
 from crewdoctor.worker.project_paths import Place
+from crewdoctor.worker.socks_reason import socks_extra
 from crewdoctor.worker.source_place import at, shown, users_place
 from crewdoctor.worker.source_place import place as place_of
 
@@ -37,6 +39,7 @@ _INSTALLED_AS = {
 VARIABLE = re.compile(r"\b([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*_(?:KEY|TOKEN|SECRET|URL|HOST|ID|ENDPOINT))\b")
 _FALLBACK = re.compile(r"Fallback to (LiteLLM) is not available")
 _EXTRA = re.compile(r"crewai\[([\w-]+)\]")
+ANY_NAME = "crew.py:name"
 _CONNECTS = re.compile(r"connect|timeout|timed out|resolve|ssl|certificate|unreachable|proxy", re.IGNORECASE)
 
 
@@ -47,10 +50,25 @@ def explain(error: BaseException, place: Place, peers: Peers, obstacles: Obstacl
         return TargetDoesNotLoad(
             "exits",
             f"it calls {error} while it is loaded{at(where)}",
-            "name the object or function: crew.py:name",
+            f"name the object or function: {nameable(place) or ANY_NAME}",
             location=where,
         )
-    found = _unanswered(error, where, obstacles) or known_reason(error)
+    if isinstance(error, SystemExit) and not obstacles.prompts:
+        said = f" ({error.code})" if error.code not in (None, 0) else ""
+        return TargetDoesNotLoad(
+            "exits",
+            f"it calls sys.exit while it is loaded{at(where)}{said}",
+            f"name the object or function that holds the crew: {nameable(place) or ANY_NAME}",
+            location=where,
+        )
+    if isinstance(error, StartsServer):
+        return TargetDoesNotLoad(
+            "serves",
+            f"it starts a server on {error} while it is loaded{at(where)}",
+            _under_main(place),
+            location=where,
+        )
+    found = _unanswered(error, where, place, obstacles) or known_reason(error)
     if found is not None:
         return found
     if peers.last and any(_is_about_the_wire(each) for each in _chain(error)):
@@ -70,22 +88,27 @@ def known_reason(error: BaseException) -> TargetDoesNotLoad | None:
     return next((each for each in found if each is not None), None)
 
 
-def _unanswered(error: BaseException, where: Location | None, obstacles: Obstacles) -> TargetDoesNotLoad | None:
+def _unanswered(
+    error: BaseException, where: Location | None, place: Place, obstacles: Obstacles
+) -> TargetDoesNotLoad | None:
     """It asks somebody: `input()`, or click, whose Abort hides what it is about in its context."""
     chain = list(_chain(error))
-    aborts = [each for each in chain if type(each).__name__ == "Abort" and type(each).__module__.startswith("click")]
+    aborts = [each for each in chain if type(each).__name__ == "Abort" and "click" in type(each).__module__]
     for each in aborts:
         package = next((held for held in _contexts(each) if isinstance(held, ModuleNotFoundError)), None)
         if package is not None:
             return _import_error(package, where)
-    waits = any(isinstance(each, EOFError) and "reading a line" in str(each) for each in chain)
-    if not waits and not aborts and not isinstance(error, KeepsAsking):
+    waits = any(
+        isinstance(each, EOFError) and ("reading a line" in str(each) or _raised_in("getpass.py", each.__traceback__))
+        for each in chain
+    )
+    if not waits and not aborts and not isinstance(error, (KeepsAsking, SystemExit)):
         return None
     asked = obstacles.prompts[-1][0] if obstacles.prompts else ""
     return TargetDoesNotLoad(
         "reads_stdin",
         f"it reads from standard input while it is loaded{f' ({asked!r})' if asked else ''}{at(where)}",
-        'move it under `if __name__ == "__main__":`, or name the object or function: crew.py:name',
+        _under_main(place),
         location=where,
     )
 
@@ -121,18 +144,10 @@ def _known(error: BaseException, where: Location | None) -> TargetDoesNotLoad | 
     if isinstance(error, SyntaxError):
         return _syntax(error)
     if isinstance(error, ImportError):
-        return _import_error(error, where)
-    if isinstance(error, KeyError) and _raised_in_environ(error.__traceback__):
+        return socks_extra(error, where) or _import_error(error, where)
+    if isinstance(error, KeyError) and _raised_in("os.py", error.__traceback__):
         name = str(error.args[0]) if error.args else "?"
         return _missing_variable(name, where)
-    if isinstance(error, SystemExit):
-        said = f" ({error.code})" if error.code not in (None, 0) else ""
-        return TargetDoesNotLoad(
-            "exits",
-            f"it calls sys.exit while it is loaded{at(where)}{said}",
-            "name the object or function that holds the crew: crew.py:name",
-            location=where,
-        )
     if isinstance(error, FileNotFoundError) and error.filename:
         return TargetDoesNotLoad(
             "missing_file",
@@ -142,7 +157,7 @@ def _known(error: BaseException, where: Location | None) -> TargetDoesNotLoad | 
         )
     if type(error).__name__ == "ValidationError" and hasattr(error, "errors"):
         return _validation(error, where)
-    return _variable_in_text(error, where)
+    return socks_extra(error, where) or _variable_in_text(error, where)
 
 
 def _syntax(error: SyntaxError) -> TargetDoesNotLoad:
@@ -236,11 +251,12 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         found = found.__cause__ or (None if found.__suppress_context__ else found.__context__)
 
 
-def _raised_in_environ(traceback: TracebackType | None) -> bool:
+def _raised_in(file: str, traceback: TracebackType | None) -> bool:
+    """Whether a file of Python's own raised it."""
     last = None
     while traceback is not None:
         last, traceback = traceback, traceback.tb_next
-    return last is not None and Path(last.tb_frame.f_code.co_filename).name == "os.py"
+    return last is not None and Path(last.tb_frame.f_code.co_filename).name == file
 
 
 def _is_about_the_wire(error: BaseException) -> bool:
@@ -260,5 +276,11 @@ def _reach_it(peers: Peers) -> str:
     return f"make {peers.last} reachable from here, or move the call into a function or tool so that it runs at kickoff"
 
 
+def _under_main(place: Place) -> str:
+    return f'move it under `if __name__ == "__main__":`, or name the object or function: {nameable(place) or ANY_NAME}'
+
+
 def _try_it(place: Place) -> str:
-    return f"see the whole traceback with: {Path(sys.executable).name} {place.shown}"
+    name = nameable(place)
+    other = f", or name what holds the crew: {name}" if name and not place.name else ""
+    return f"see the whole traceback with: {Path(sys.executable).name} {place.shown}{other}"

@@ -26,6 +26,7 @@ from crewdoctor.worker.lock_store import file_locks
 from crewdoctor.worker.obstacles import Obstacles, survived
 from crewdoctor.worker.peers import Peers, noted_peers
 from crewdoctor.worker.project_paths import Place, enter, locate
+from crewdoctor.worker.quietly import flows_without_memory, silent_bus
 from crewdoctor.worker.secrets_held import learn_modules
 from crewdoctor.worker.source_place import is_users
 from crewdoctor.worker.ways import Search
@@ -90,7 +91,13 @@ def _load_once(place: Place, inputs: Mapping[str, Any]) -> Target:
             import crewai  # noqa: F401 - absent or broken, it is explained like any package
         except BaseException as error:
             raise explain(error, place, peers, obstacles) from error
-        with watched() as constructions, intercepted() as interception, file_locks():
+        with (
+            watched() as constructions,
+            intercepted() as interception,
+            file_locks(),
+            silent_bus(),
+            flows_without_memory(),
+        ):
             find: Callable[[], Found]
             if place.is_definition:
                 find = partial(crew_of_definition, place, inputs, interception)

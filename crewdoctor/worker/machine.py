@@ -39,7 +39,7 @@ def environment_facts() -> dict[str, Any]:
     return {
         "cpus": usable,
         "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else 0.0,
-        "tty": sys.stdout.isatty(),
+        "tty": os.isatty(1),  # not sys.stdout: the target may have closed it
         "platform": sys.platform,
         "cgroup": cgroup_limits(),
         "default_executor": min(32, cpus + 4),

@@ -14,7 +14,7 @@ from typing import Any
 from crewdoctor.model.setting import Location
 from crewdoctor.worker.load_failure import TargetDoesNotLoad
 from crewdoctor.worker.source_place import at
-from crewdoctor.worker.version_table import BROUGHT, FIELDS, IMPORTS, Moved
+from crewdoctor.worker.version_table import BROUGHT, FIELDS, IMPORTS, WHOLE, Moved
 
 _HOMES = (
     "crewai",
@@ -108,10 +108,9 @@ def not_accepted(error: Any, about: str, where: Location | None) -> TargetDoesNo
 
 
 def _field(title: str, names: list[str], message: str) -> Moved | None:
-    for (kind, name), row in FIELDS.items():
-        if kind == title and (name in names or (not names and name in message)):
-            return row
-    return None
+    if not names:
+        return next((row for words, row in WHOLE.items() if words in message), None)
+    return next((row for (kind, name), row in FIELDS.items() if kind == title and name in names), None)
 
 
 def _version(package: str) -> str:

@@ -65,7 +65,16 @@ def _memory(owner: Any) -> Any:
 def _embedder(subject: str, embedder: Any) -> Found:
     """crewai/rag/embeddings: OpenAI by default, its base from EMBEDDINGS_OPENAI_API_BASE or OPENAI_API_BASE."""
     if embedder is not None and not isinstance(embedder, dict):
-        yield Unexamined(subject, f"embedder of class {type(embedder).__name__}: where it connects is not known")
+        # An embedding function of chromadb's: the SDK client within says where it connects.
+        live = getattr(embedder, "_client", None) or getattr(embedder, "client", None)
+        held = getattr(live, "base_url", None) or getattr(embedder, "_session_url", None)
+        found = (
+            endpoint(str(held), "memory", used_by=(subject,), clients=("httpx",), source="embedder") if held else None
+        )
+        if found is not None:
+            yield found
+        else:
+            yield Unexamined(subject, f"embedder of class {type(embedder).__name__}: where it connects is not known")
         return
     provider = str((embedder or {}).get("provider", "openai"))
     config = (embedder or {}).get("config") or {}

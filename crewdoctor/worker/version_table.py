@@ -37,7 +37,13 @@ _EMBEDDER = Moved(
 )
 _PARSER = Moved("0.175.0", "0.203.2")
 _VISUAL = Moved("1.2.1", "1.6.1", "plot a Flow with its own method: MyFlow().plot()")
-_CLI = Moved("1.13.0", "1.14.7", "the command line is a package of its own now: crewai_cli")
+
+_MODEL = Moved(
+    "1.11.0",
+    "1.13.0",
+    'name the model: llm="openai/gpt-4o", or LLM(model=..., ...); a class of your own derives from crewai.BaseLLM',
+    "takes any object (LangChain's models, too)",
+)
 
 IMPORTS: dict[tuple[str, str], Moved] = {
     ("crewai", "Pipeline"): _PIPELINE,
@@ -49,8 +55,6 @@ IMPORTS: dict[tuple[str, str], Moved] = {
     ("crewai.agents.crew_agent_executor", ""): _EXECUTOR,
     ("crewai.agents.executor", ""): Moved("0.55.2", "0.61.0", _EXECUTOR.instead),
     ("crewai.agents.parser", "CrewAgentParser"): _PARSER,
-    ("crewai.cli.cli", ""): _CLI,
-    ("crewai.cli.constants", ""): _CLI,
     ("crewai.experimental.agent_executor", ""): _EXECUTOR,
     ("crewai.flow.flow_events", ""): Moved("0.102.0", "0.108.0", _EVENTS.instead),
     ("crewai.flow.flow_visualizer", ""): _VISUAL,
@@ -99,22 +103,22 @@ IMPORTS: dict[tuple[str, str], Moved] = {
 """(module, name) to what became of it; an empty name is the module itself, and everything beneath it."""
 
 FIELDS: dict[tuple[str, str], Moved] = {
-    ("Agent", "llm"): Moved(
-        "1.11.0",
-        "1.13.0",
-        'name the model: llm="openai/gpt-4o", or LLM(model=..., ...); a class of your own derives from crewai.BaseLLM',
-        "takes any object (LangChain's models, too)",
-    ),
+    ("Agent", "llm"): _MODEL,
+    ("Crew", "manager_llm"): _MODEL,
     ("Agent", "executor_class"): Moved("1.15.22", "1.15.30", _EXECUTOR.instead, "still has CrewAgentExecutor"),
     ("Crew", "verbose"): Moved("0.28.8", "0.51.1", "verbose=True", "takes numbers"),
     ("Task", "expected_output"): Moved(
         "0.11.2", "0.28.8", 'say what the task is to give: expected_output="..."', "does without"
     ),
-    ("Crew", "manager_llm"): Moved(
+}
+"""(class, field) that the installed version refuses, to what became of it."""
+
+WHOLE: dict[str, Moved] = {
+    "`manager_llm` or `manager_agent` is required": Moved(
         instead='give the hierarchical crew a manager: Crew(..., manager_llm="openai/gpt-4o")'
     ),
 }
-"""(class, field) that the installed version refuses, to what became of it."""
+"""Words of a refusal that names no field, to the way out."""
 
 BROUGHT: dict[str, Moved] = {
     "langchain": Moved("0.83.0", "0.86.0", verb="brings it along"),

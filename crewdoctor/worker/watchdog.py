@@ -33,6 +33,8 @@ LAST_LOOK = 0.6
 """Seconds before the deadline of the look that is always taken."""
 _BUSY = 0.6
 """Share of a tick on the CPU, or in the queue for it, from which a thread computes rather than waits (ours)."""
+_WORKING = 0.05
+"""The same for children: one that fetches something computes little (ours)."""
 _CHILDREN = "children"
 _WAITERS = frozenset({"lock", "queue"})
 
@@ -120,10 +122,10 @@ class Watchdog:
                 self._tell(each, seconds)
 
     def _with_children(self, each: Sighting, now: float) -> Sighting:
-        """Waiting for a child that computes is computing; one that does not is waited for."""
+        """Waiting for a child that works is working, fetching included; one that does nothing is waited for."""
         if each.waiting != "process":
             return each
-        seen = self._note(_CHILDREN, None, now, children_cpu_seconds())
+        seen = self._note(_CHILDREN, None, now, children_cpu_seconds(), share=_WORKING)
         return each if seen.busy_since is None else replace(each, waiting="cpu")
 
     def _tell(self, each: Sighting, seconds: float) -> None:
@@ -216,7 +218,7 @@ class Watchdog:
         key = ("task", id(task), seen.place)
         return Sighting(key, seen.since, stack, _name(None, task), kind, span, {}, waiter)
 
-    def _note(self, key: Hashable, place: Hashable, now: float, cpu: float) -> _Seen:
+    def _note(self, key: Hashable, place: Hashable, now: float, cpu: float, *, share: float = _BUSY) -> _Seen:
         """Remember where something was; since when it has been there, or since when it has been computing."""
         seen = self._seen.get(key)
         if seen is None:
@@ -225,7 +227,7 @@ class Watchdog:
             seen.place, seen.since = place, now
         elapsed = now - seen.looked
         if elapsed > TICK / 5:
-            busy = cpu - seen.cpu > _BUSY * elapsed
+            busy = cpu - seen.cpu > share * elapsed
             seen.busy_since = (seen.busy_since if seen.busy_since is not None else seen.looked) if busy else None
             seen.cpu, seen.looked = cpu, now
         return seen

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from crewdoctor.worker import candidates
-from crewdoctor.worker.builders import builders, has_main
+from crewdoctor.worker.builders import builders, has_main, nameable
 from crewdoctor.worker.capture import Captured, Interception, KickoffCaptured
 from crewdoctor.worker.construction import Constructions
 from crewdoctor.worker.flows import crew_of_flow, flows, found_of, is_flow, is_flow_class
@@ -22,6 +22,7 @@ from crewdoctor.worker.found import Candidate, Found
 from crewdoctor.worker.importing import import_target
 from crewdoctor.worker.inputs import suggested_inputs
 from crewdoctor.worker.load_failure import TargetDoesNotLoad
+from crewdoctor.worker.obstacles import EndsProcess, KeepsAsking, StartsServer
 from crewdoctor.worker.project_paths import Place
 from crewdoctor.worker.source_place import shown
 
@@ -67,7 +68,7 @@ class Search:
         return found
 
     def _one_called(self, name: str) -> Candidate:
-        from crewai import Crew
+        from crewai import Agent, Crew
 
         held, alone = self.namespace[name], {name: self.namespace[name]}
         if isinstance(held, Crew):
@@ -76,6 +77,8 @@ class Search:
             return candidates.crew_classes({name: held}, "", self.inputs)[0] if hasattr(held, "crew") else _void(name)
         if is_flow(held) or is_flow_class(held):
             return Candidate((name,), "flow", lambda: self._of_flow(held, name))
+        if isinstance(held, Agent):
+            return Candidate((name,), "agent", lambda: found_of(Captured(None, "", {}, held), "agent", name))
         if isinstance(held, type):
             return Candidate((name,), "class", candidates.of_plain_class(held, name, self.inputs))
         if callable(held):
@@ -164,7 +167,7 @@ class Search:
         try:
             stopped = self._run_as_main()
             return self._of_captured(stopped) if stopped is not None else None
-        except (Exception, SystemExit):
+        except (Exception, SystemExit, StartsServer, EndsProcess, KeepsAsking):
             return None
 
     def _otherwise(self) -> Found:
@@ -175,6 +178,8 @@ class Search:
                 stopped = self._run_as_main()
                 if stopped is not None:
                     return self._of_captured(stopped)
+            except StartsServer:
+                pass  # a web app: its crew was built on the way, or is built when a request comes
             except (Exception, SystemExit) as error:
                 failure = error
             built = built or list(self.constructions.crews)  # running it built those of the import once more
@@ -207,6 +212,12 @@ class Search:
             name = next((each for each, held in self.namespace.items() if held is found.other), "")
             name = name or type(found.other).__name__
             return crew_of_flow(found.other, name, {**found.inputs, **self.inputs}, self.interception, {})
+        if found.crew is None and found.other is None:
+            raise TargetDoesNotLoad(
+                "elsewhere",
+                f"{self.place.shown} kicks its crew off in a process of its own",
+                f"name what holds the crew: {nameable(self.place) or 'crew.py:name'}",
+            )
         names = [name for name, held in self.namespace.items() if held is (found.crew or found.other)]
         return found_of(found, "kickoff captured", names[0] if names else self.place.name)
 

@@ -7,19 +7,24 @@ which method. CPython's audit events see the first two, whatever library makes t
 
 from __future__ import annotations
 
+import ctypes.util
 import functools
+import platform
 import sys
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from crewdoctor.model.setting import Location
 from crewdoctor.worker.source_place import place, users_frames
 
 _PROCESSES = frozenset({"subprocess.Popen", "os.system", "os.posix_spawn", "os.exec"})
+_OF_THE_MACHINE = frozenset(str(module.__file__) for module in (platform, ctypes.util, uuid))
 _active: list[Watch] = []
 _installed = threading.Event()
 
@@ -75,8 +80,20 @@ def _heard(event: str, arguments: tuple[Any, ...]) -> None:
         return
     watch = _active[-1]
     what = _what(event, arguments)
+    if what and event in _PROCESSES and _asks_the_machine():
+        return
     if what and threading.get_ident() not in watch.foreign:
         watch.withhold(what, sys._getframe(1))
+
+
+def _asks_the_machine() -> bool:
+    """Whether Python itself looks at the machine (`uname`, `ldconfig`), as SDKs let it for a header."""
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None:
+        if frame.f_code.co_filename in _OF_THE_MACHINE:
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _what(event: str, arguments: tuple[Any, ...]) -> str:

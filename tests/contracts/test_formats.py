@@ -7,6 +7,7 @@ import inspect
 import unicodedata
 from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -87,6 +88,12 @@ def test_what_comes_from_outside_does_nothing_to_who_reads_it(name):
     kinds = {unicodedata.category(character) for character in text if character != "\n"}
     assert not kinds & {"Cc", "Cf", "Cs", "Zl", "Zp"}
     text.encode("utf-8")
+
+
+def test_junit_of_it_is_xml_still():
+    root = ET.fromstring(formats.render(evil(), "junit", **KNOWN))
+
+    assert any("waits" in (case.get("message") or "") for case in root.iter("failure"))
 
 
 def test_suffixes_name_at_most_one_format():

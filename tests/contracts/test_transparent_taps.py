@@ -2,8 +2,11 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,9 @@ SYNCHRONOUS = ("requests", "urllib3", "urllib", "http_client", "httpx", "httpx_s
 ASYNCHRONOUS = ("httpx_async", "httpx2_async", "aiohttp", "asyncio", "openai_async")
 CLIENTS = SYNCHRONOUS + ASYNCHRONOUS
 RAW = {"socket", "asyncio"}
+AT_ONCE = 2
+WITHIN = 100.0
+"""Seconds one client may take; then it is ended and its stacks are shown."""
 
 KINDS = {
     "404": "http.not_found",
@@ -33,9 +39,9 @@ EXCEPTIONS = {
 }
 
 
-@pytest.fixture(scope="module", params=CLIENTS)
-def run(request, behaving, behaving_tls, untrusted_tls, authority, tmp_path_factory):
-    """What one client noticed without and with taps, and the frames they wrote."""
+@pytest.fixture(scope="module")
+def runs(behaving, behaving_tls, untrusted_tls, authority, tmp_path_factory):
+    """Every client's run to be, all under way at once: they spend their time waiting, those that retry most of it."""
     bundle = tmp_path_factory.mktemp("taps") / "ca.pem"
     authority.cert_pem.write_to_path(bundle)
     behaved = ("ok", "404", "429", "500", "silent", "reset", "close", "stall")
@@ -49,9 +55,16 @@ def run(request, behaving, behaving_tls, untrusted_tls, authority, tmp_path_fact
     }
     environment = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
     environment.update(SSL_CERT_FILE=str(bundle), REQUESTS_CA_BUNDLE=str(bundle))
+    longest_first = sorted(CLIENTS, key=lambda client: not client.startswith("openai"))
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        yield {client: pool.submit(ran, client, scenarios, environment) for client in longest_first}
+
+
+def ran(client, scenarios, environment):
+    """What one client noticed without and with taps, and the frames they wrote."""
     started = {
         taps: subprocess.Popen(
-            [sys.executable, "-W", "error", str(PROGRAM), request.param, taps, json.dumps(scenarios)],
+            [sys.executable, "-X", "faulthandler", "-W", "error", str(PROGRAM), client, taps, json.dumps(scenarios)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -59,12 +72,22 @@ def run(request, behaving, behaving_tls, untrusted_tls, authority, tmp_path_fact
         )
         for taps in ("off", "on")
     }
-    outcome = {"client": request.param}
-    for taps, process in started.items():
-        printed, complaints = process.communicate(timeout=90)
-        assert process.returncode == 0, complaints
+    outcome = {"client": client}
+    late = threading.Timer(WITHIN, lambda: [each.send_signal(signal.SIGABRT) for each in started.values()])
+    late.start()
+    try:
+        told = {taps: process.communicate() for taps, process in started.items()}
+    finally:
+        late.cancel()
+    for taps, (printed, complaints) in told.items():
+        assert started[taps].returncode == 0, f"{client} {taps}: {complaints}"
         outcome[taps] = {**json.loads(printed), "stderr": complaints}
     return outcome
+
+
+@pytest.fixture(scope="module", params=CLIENTS)
+def run(request, runs):
+    return runs[request.param].result()
 
 
 def test_same_results_exceptions_and_open_sockets(run):

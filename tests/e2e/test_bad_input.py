@@ -96,7 +96,7 @@ REFUSED = {
     "both kinds of inputs": Case(
         told=["--inputs and --inputs-file: give one of them"], **flags("--inputs", "{}", "--inputs-file", "in.json")
     ),
-    "unknown format": Case(told=["--format yaml: unknown", "rich or json"], **flags("--format", "yaml")),
+    "unknown format": Case(told=["--format yaml: unknown", "write rich, ", " or "], **flags("--format", "yaml")),
     "two formats on stdout": Case(
         told=["rich and json would both go to stdout", "-o FILE"], **flags("--format", "rich", "--format", "json")
     ),

@@ -11,10 +11,12 @@ class Nameserver:
     """Answers on UDP port 53 of `address` until the process ends.
 
     `records`: name (no last dot) to addresses. `delay` seconds before each answer; `silent`: True, or the names (or
-    `AAAA`) never answered; `rcode` for names it does not know.
+    `AAAA`) never answered; `rcode` for names it does not know; `racing`: of two questions that come from one socket at
+    once the second is lost, as in a connection-tracking race.
     """
 
-    def __init__(self, address, records=None, *, delay=0.0, silent=False, rcode="NXDOMAIN"):
+    def __init__(self, address, records=None, *, delay=0.0, silent=False, rcode="NXDOMAIN", racing=False):
+        self.racing, self.pending = racing, set()
         self.records, self.delay, self.silent, self.rcode = records or {}, delay, silent, rcode
         self.asked = []
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -24,6 +26,9 @@ class Nameserver:
     def serve(self):
         while True:
             packet, peer = self.socket.recvfrom(4096)
+            if self.racing and peer in self.pending:
+                continue
+            self.pending.add(peer)
             threading.Thread(target=self.answer, args=(packet, peer), daemon=True).start()
 
     def answer(self, packet, peer):
@@ -42,4 +47,5 @@ class Nameserver:
                 reply.add_answer(
                     RR(request.q.qname, getattr(QTYPE, rdtype), ttl=60, rdata=(AAAA if v6 else A)(address))
                 )
+        self.pending.discard(peer)
         self.socket.sendto(reply.pack(), peer)

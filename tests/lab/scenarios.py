@@ -296,6 +296,36 @@ def proxy_refuses():
     return Scene([endpoint("api.lab.example", 443, "https", ["requests"])], {"HTTPS_PROXY": proxy.url})
 
 
+def proxy_forbids():
+    """The proxy's policy does not let a port through; two clients ask it."""
+    proxy = keep(Proxy(status=403))
+    resolver(HEALTHY)
+    keep(Nameserver(HEALTHY))
+    return Scene([endpoint("api.lab.example", 8443, "https", ["httpx", "requests"])], {"HTTPS_PROXY": proxy.url})
+
+
+def proxy_cannot_reach():
+    """The proxy answers for a host it cannot reach."""
+    proxy = keep(Proxy(status=503))
+    resolver(HEALTHY)
+    keep(Nameserver(HEALTHY))
+    return Scene([endpoint("api.lab.example", 443, "https", ["requests"])], {"HTTPS_PROXY": proxy.url})
+
+
+def socks_proxy():
+    """ALL_PROXY names a SOCKS proxy; neither httpx nor requests has its extra."""
+    port = keep(service(SERVICE)).server_port
+    return Scene([endpoint(SERVICE, port, clients=["httpx", "requests"])], {"ALL_PROXY": "socks5://127.0.0.1:1080"})
+
+
+def socks_proxy_not_for_this_host():
+    """requests alone goes there, and NO_PROXY names the host: nothing is needed."""
+    scene = socks_proxy()
+    scene.endpoints[0]["clients"] = ["requests"]
+    scene.environment["NO_PROXY"] = SERVICE
+    return scene
+
+
 def proxy_slow():
     """CONNECT takes 2.6 s."""
     proxy = keep(Proxy(delay=2.6))
@@ -312,3 +342,10 @@ def tls_speaks():
     """The port speaks TLS, with a certificate the client knows."""
     server = keep(SlowTls(SERVICE, pause=0))
     return Scene([endpoint(SERVICE, server.port, "https")], {"SSL_CERT_FILE": server.authority})
+
+
+def parallel_questions_race():
+    """The nameserver answers whatever is asked singly; of two questions from one socket the second is lost."""
+    resolver(HEALTHY, options="timeout:2")
+    keep(Nameserver(HEALTHY, {"svc.lab.example": [SERVICE]}, delay=0.02, racing=True))
+    return Scene([endpoint("svc.lab.example", keep(service(SERVICE)).server_port)])

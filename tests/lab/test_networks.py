@@ -1,5 +1,6 @@
 """Broken networks, real ones: what is said first of each, and that healthy ones are met with silence."""
 
+import importlib.util
 import shutil
 
 import pytest
@@ -135,7 +136,7 @@ def test_an_internal_name_that_no_proxy_forgot(network):
     ("scenario", "severity", "words"),
     [
         ("proxy_dead", "error", "refuses connections"),
-        ("proxy_refuses", "error", "answered 407"),
+        ("proxy_cannot_reach", "error", "answered 503"),
         ("proxy_slow", "warning", "answered 200 after 2."),
     ],
 )
@@ -201,7 +202,21 @@ def test_a_client_hello_nobody_answers(network):
 
 
 def test_a_connection_closed_on_the_client_hello_is_no_stall(network):
-    assert [each.code for each in findings(network("tls_broken"))] == []
+    (finding,) = findings(network("tls_broken"))
+    assert (finding.code, finding.severity.value) == ("CD122", "warning")
+
+
+def test_a_port_that_speaks_http_is_told_from_one_that_breaks_off(network):
+    (finding,) = findings(network("tls_to_a_plain_port"))
+    assert (finding.code, finding.severity.value) == ("CD122", "error")
+    assert "speaks no TLS: wrong version number" in finding.message
+    assert "http://" in finding.fix.title
+
+
+def test_a_lost_answer_is_told_from_a_nameserver_that_is_silent(network):
+    (finding,) = findings(network("parallel_questions_race"))
+    assert (finding.code, finding.severity.value) == ("CD108", "error")
+    assert finding.fix.code == "options single-request-reopen"
 
 
 @pytest.mark.skipif(not shutil.which("ip"), reason="iproute2 makes the black hole")
@@ -216,3 +231,29 @@ class TestBlackHole:
     @pytest.mark.parametrize("scenario", ["ipv6_refused", "ipv6_swallowed_for_a_client_that_races"])
     def test_what_costs_no_time_is_met_with_silence(self, network, scenario):
         assert findings(network(scenario)) == ()
+
+
+@pytest.mark.parametrize(
+    ("scenario", "words", "fix"),
+    [
+        ("proxy_refuses", "answers 407 to CONNECT api.lab.example:443, as requests would", "NAME:WORD@127.0.0.1"),
+        ("proxy_forbids", "answers 403 to CONNECT api.lab.example:8443, as httpx, requests would", "NO_PROXY"),
+    ],
+)
+def test_a_tunnel_the_proxy_does_not_open(network, scenario, words, fix):
+    told = findings(network(scenario))
+
+    assert [(each.code, each.severity.value) for each in told] == [("CD112", "error")]
+    assert told[0].subject.startswith("proxy:127.0.0.1:")
+    assert words in told[0].message
+    assert fix in told[0].fix.code
+
+
+@pytest.mark.skipif(any(map(importlib.util.find_spec, ("socksio", "socks"))), reason="a SOCKS extra is installed here")
+def test_clients_without_their_socks_extra_are_named_and_the_host_is_not_accused(network):
+    told = findings(network("socks_proxy"))
+
+    assert [(each.code, each.severity.value) for each in told] == [("CD113", "error")]
+    assert told[0].message.startswith("ALL_PROXY names a SOCKS proxy, and httpx, requests cannot go to 127.0.3.1:")
+    assert told[0].fix.code.startswith("pip install 'httpx[socks]' 'requests[socks]'")
+    assert findings(network("socks_proxy_not_for_this_host")) == ()

@@ -102,12 +102,14 @@ def test_a_socks_proxy_without_its_extra_is_an_answer(monkeypatch):
     clean(monkeypatch)
     monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1080")
 
-    choice = proxy_choice("httpx", "https://api.example/")
+    for client, module, package in (("httpx", "socksio", "socksio"), ("requests", "socks", "PySocks")):
+        choice = proxy_choice(client, "https://api.example/")
 
-    if importlib.util.find_spec("socksio"):
-        assert choice.proxy == "socks5://127.0.0.1:1080"
-    else:
-        assert "socksio" in choice.error
+        if importlib.util.find_spec(module):
+            assert choice.proxy == "socks5://127.0.0.1:1080"
+        else:
+            assert "SOCKS" in choice.error
+            assert (choice.missing, choice.variable) == (package, "ALL_PROXY")
 
 
 def test_credentials_reach_the_probe(monkeypatch):

@@ -119,6 +119,15 @@ def test_a_finding_on_a_simulated_model_says_so():
     assert assemble(recording(OK, spans=(SPAN,)), (finding(),), ()).findings[0].attrs == {}
 
 
+def test_no_mismatch_does_not_hide_a_question_that_did_not_hold_and_that_no_rule_explains():
+    failed = replace(SPAN, failure=Failure(FailureKind.DEADLINE, "no answer in time"))
+
+    report = assemble(recording(OK, spans=(failed,)), (), ())
+
+    assert [each.status for each in report.questions] == ["failed"]
+    assert report.verdict == "no mismatch found; 1 question stayed open"
+
+
 def test_no_mismatch_does_not_hide_what_stayed_open():
     report = assemble(recording(replace(OK, status=Status.KILLED), simulated=("agent:a/llm",)), (), ())
 
@@ -141,3 +150,15 @@ def test_a_tool_that_would_write_was_not_examined_and_did_not_fail():
     (unexamined,) = [each for each in report.unexamined if "tool:x" in each.subject]
     assert "it would POST api/rows" in unexamined.reason
     assert "--allow-tool 'x'" in unexamined.reason
+
+
+def test_a_crew_that_failed_for_no_known_reason_is_not_told_to_be_fine():
+    step = replace(OK.step, id="crew.kickoff@c", probe="crew.kickoff", layer=Layer.CREW)
+    raised = replace(OK, step=step, facts={"result": "python.exception", "error": "no 'choices'"})
+    capped = replace(raised, facts={**raised.facts, "llm_calls_capped": 5})
+
+    told = assemble(recording(raised), (), ()).verdict
+
+    assert told == "no mismatch found that explains why the crew failed (python.exception: no 'choices')"
+    assert assemble(recording(capped), (), ()).verdict == "no mismatch found"
+    assert assemble(recording(replace(raised, facts={"result": "completed"})), (), ()).verdict == "no mismatch found"

@@ -9,6 +9,9 @@ from crewdoctor import rulebook
 from crewdoctor.model.evidence import Evidence
 from crewdoctor.model.inventory import LlmEntry
 from crewdoctor.model.layer import Layer
+from crewdoctor.model.plan import Step
+from crewdoctor.model.recording import Header, Recording
+from crewdoctor.model.result import Status, StepResult
 from crewdoctor.model.setting import UNLIMITED, Provenance, Seconds, Setting
 from crewdoctor.model.span import Failure, FailureKind, Span
 from crewdoctor.wire.recording import read_recording
@@ -251,3 +254,30 @@ def test_a_crew_that_took_ipv4_or_raced_both_is_not_accused(address, ended):
     recording = sick("cd104")
 
     assert told(with_spans(recording, connect(recording, address, **ended)), "cd104") == ()
+
+
+def test_a_crew_that_does_not_load_for_want_of_a_socks_extra_is_told_once():
+    failure = {"kind": "socks_extra", "sentence": "ALL_PROXY names a SOCKS proxy", "way_out": "unset ALL_PROXY"}
+    failure |= {"variable": "ALL_PROXY", "proxy": "127.0.0.1:1080", "package": "socksio", "client": "httpx"}
+    inspect = Step("inspect@crew", "inspect", Layer.SETTINGS, "crew", "crew", 60.0)
+    result = StepResult(inspect, Status.FAILED, 0.0, 1.0, facts={"load_failure": failure})
+
+    (finding,) = rulebook.run(Evidence(Recording(Header(), results=(result,))))[0]
+
+    assert (finding.code, finding.subject) == ("CD113", "proxy:127.0.0.1:1080")
+    assert finding.fix.code == "pip install 'httpx[socks]'  # or: unset ALL_PROXY"
+
+
+def test_a_model_that_cannot_be_read_for_want_of_a_socks_extra_is_named():
+    failure = {"kind": "socks_extra", "sentence": "ALL_PROXY names a SOCKS proxy", "variable": "ALL_PROXY"}
+    attrs = {"socks_extra": {**failure, "proxy": "127.0.0.1:1080", "package": "socksio"}}
+    model = LlmEntry("agent:Clerk/llm", "gpt-4o", "OpenAICompletion", False, attrs=attrs)
+    inspect = Step("inspect@crew", "inspect", Layer.SETTINGS, "crew", "crew", 60.0)
+    recording = sick("cd105")
+    inventory = replace(recording.inventory, llms=(model,))
+    results = (*recording.results, StepResult(inspect, Status.OK, 0.0, 1.0))
+
+    (finding,) = told(replace(recording, inventory=inventory, results=results), "cd113")
+
+    assert (finding.subject, finding.severity.value) == ("agent:Clerk/llm", "error")
+    assert finding.message.endswith("agent:Clerk/llm (gpt-4o) cannot be called.")

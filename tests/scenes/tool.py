@@ -28,10 +28,10 @@ def _kickoff(scene: Scene, seconds: float, tool_seconds: float, timeout: float) 
 
 
 def cd301_fires(scene: Scene) -> None:
-    """`requests.get` without a timeout; its service answers today."""
+    """`requests.get` without a timeout, in a tool the write guard stopped: whether its service is well is not known."""
     _crew(scene, None)
     step = scene.step("tool.isolated", TOOL, 5.0, 7.0)
-    scene.tool(step, 5.0, 5.3)
+    scene.span(step, "tool.call", 5.0, 5.01, subject=TOOL, tool="search", n=1, blocked=True)
 
 
 def cd301_quiet(scene: Scene) -> None:

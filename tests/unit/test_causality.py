@@ -240,3 +240,24 @@ def test_the_same_span_twice_makes_nobody_the_cause():
     shown = order([finding(FIRST, "a", code="CD001", lost=5), finding(SECOND, "a", code="CD002", lost=4)], held)
 
     assert [each.code for each in shown] == ["CD001", "CD002"]
+
+
+def test_a_proxy_explains_what_depends_on_a_host_behind_it_however_little_it_cost():
+    step = Step(f"net.proxy@{HOST}", "net.proxy", Layer.NETWORK, HOST, "crew", 15.0)
+    decisions = [{"client": "httpx", "proxy": "http://p:3128", "subject": "proxy:p:3128"}]
+    result = StepResult(step, Status.OK, 0.0, 1.0, facts={"decisions": decisions})
+    held = replace(recording(span("s0", 0.0, 1.0), span("s1", 2.0, 9.0)), results=(result,))
+    refused = replace(finding(HOST, "s0", lost=0.1), subject="proxy:p:3128")
+    behind, elsewhere = (
+        finding(MODEL, "s1", code="CD002", lost=7.0, depends_on=(MODEL, each)) for each in (HOST, OTHER_HOST)
+    )
+
+    assert [each.subject for each in order([refused, behind], held)] == ["proxy:p:3128"]
+    assert [each.subject for each in order([refused, elsewhere], held)] == [MODEL, "proxy:p:3128"]
+
+
+def test_what_is_only_foretold_and_cost_nothing_is_not_folded_into_another_latent_mistake():
+    agent = finding(AGENT, "setting:agent:a:dropped.timeout", code="CD406", lost=0.0, observed=False)
+    model = finding(MODEL, "setting:agent:a/llm:timeout.read", code="CD202", lost=0.0, observed=False)
+
+    assert [each.subject for each in order([agent, model], recording())] == [MODEL, AGENT]

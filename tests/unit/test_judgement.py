@@ -144,6 +144,11 @@ def write_that_was_stopped(scene):
     scene.tool(isolated(scene), 5.0, 5.1, timeout=10.0, failure=FailureKind.BLOCKED_WOULD_WRITE)
 
 
+def no_timeout_and_a_service_that_is_well(scene):
+    crew(scene, tool=None)
+    scene.tool(isolated(scene), 5.0, 5.3)
+
+
 def failure_alone_of_a_tool_that_works_in_the_crew(scene):
     crew(scene)
     scene.tool(isolated(scene), 5.0, 5.1, timeout=10.0, failure=FailureKind.TCP_RESET)
@@ -240,6 +245,7 @@ HEALTHY = (
     gate_of_its_own_four_at_once,
     execution_just_within_its_limit,
     limit_inverted_by_defaults_alone,
+    no_timeout_and_a_service_that_is_well,
     long_streamed_answer,
 )
 
@@ -286,6 +292,17 @@ def model_that_says_nothing(scene):
     step = scene.step("llm.sdk", LLM, 4.0, 22.0, Status.KILLED)
     call = scene.llm(step, 4.0, None)
     scene.stack(step, 21.5, call, "recv", seconds=17.5, line=None, bytes_received=0)
+
+
+def silent_alone_and_answered_in_the_crew(scene):
+    """Twenty honest seconds within a timeout of thirty: crewdoctor's patience alone was shorter."""
+    crew(scene, tool=30.0)
+    step = isolated(scene, end=20.5, status=Status.KILLED)
+    look(scene, step, 20.4, scene.tool(step, 5.0, None, timeout=30.0), bytes_received=0)
+    kickoff = scene.step("crew.kickoff", CREW, 30.0, 52.0)
+    root = scene.span(kickoff, "crew.kickoff", 30.0, 51.0)
+    agent = scene.span(kickoff, "agent.execution", 30.1, 50.9, subject=AGENT, parent=root)
+    scene.tool(kickoff, 30.5, 50.5, parent=agent, timeout=30.0, source="model")
 
 
 def one_slow_answer_in_five(scene):
@@ -361,6 +378,7 @@ SICK = (
     (service_that_takes_one_at_a_time, "CD306", TOOL, Severity.ERROR, {"CD312"}),
     (slow_tool_beyond_the_agents_limit, "CD401", AGENT, Severity.ERROR, {"CD403"}),
     (hang_beside_a_timeout_too_low, "CD304", TOOL, Severity.ERROR, {"CD301"}),
+    (silent_alone_and_answered_in_the_crew, "CD303", TOOL, Severity.WARNING, {"CD312"}),
     (model_that_says_nothing, "CD208", LLM, Severity.ERROR, set()),
     (one_slow_answer_in_five, "CD201", LLM, Severity.WARNING, set()),
     (two_slow_answers_in_five, "CD201", LLM, Severity.ERROR, set()),
@@ -433,6 +451,25 @@ def test_a_total_timeout_ends_what_no_read_timeout_would(tmp_path):
     first, *_ = findings(build, tmp_path / "recording.jsonl")
     assert first.code == "CD304"
     assert first.limit.value == Seconds(300.0)
+
+
+def test_an_honest_call_beyond_the_agents_limit_may_be_allowed_for(tmp_path):
+    first, *_ = findings(slow_tool_beyond_the_agents_limit, tmp_path / "recording.jsonl")
+
+    assert first.code == "CD401"
+    assert first.fix.code.splitlines()[0] == "Agent(..., max_execution_time=30)"
+    assert "requests.get(url, timeout=(3.05, 1))" in first.fix.code
+
+
+def test_a_sleep_is_told_with_its_length(tmp_path):
+    def build(scene):
+        crew(scene, scan=())
+        step = isolated(scene, status=Status.KILLED)
+        call = scene.span(step, "tool.call", 5.0, None, subject=TOOL, tool="search", n=1, args_source="schema")
+        scene.stack(step, 19.9, call, "sleep", seconds=14.9, peer="600 s", timeout={"timeout": 600.0})
+
+    first, *_ = findings(build, tmp_path / "recording.jsonl")
+    assert "it was in its own sleep of 600 s" in first.message
 
 
 def test_an_overloaded_machine_is_mentioned(tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from crewdoctor import patience
@@ -115,15 +117,22 @@ def test_the_longest_wait_is_that_of_the_kind_that_is_open():
 
 
 def test_a_crew_whose_thread_computes_is_not_quiet():
-    live = Live(KICKOFF, 25.0, 0.0, 0.0, [span("tool.call", 0.0, "tool:b")], [stack(20.0, "cpu")])
+    seen = [{**stack(20.0, "cpu"), "seconds": 16.0}]
+    live = Live(KICKOFF, 25.0, 0.0, 0.0, [span("tool.call", 0.0, "tool:b")], seen)
     assert verdict(live, []) == ""
 
 
 @pytest.mark.parametrize(("idle", "ends"), [(0.0, False), (15.0, True)], ids=["works", "stands there"])
 def test_a_child_process_counts_as_work_only_while_it_uses_a_cpu(idle, ends):
-    looks = [stack(20.0, "process", idle_seconds=idle)]
+    looks = [{**stack(20.0, "process", idle_seconds=idle), "seconds": 20.0}]
     live = Live(KICKOFF, 25.0, 0.0, 0.0, [span("tool.call", 0.0, "tool:b")], looks)
     assert bool(verdict(live, [])) is ends
+
+
+def test_who_computed_for_a_moment_and_was_not_seen_again_is_done():
+    seen = [{**stack(2.0, "cpu"), "seconds": 1.0}, {**stack(18.0, "process", idle_seconds=16.0), "seconds": 16.0}]
+    live = Live(KICKOFF, 25.0, 0.0, 0.0, [span("tool.call", 0.0, "tool:b")], seen)
+    assert "nothing has moved for 25.0 s in tool.call of tool:b" in verdict(live, [])
 
 
 def test_a_crew_that_never_moved_is_counted_from_its_start():
@@ -212,3 +221,30 @@ def test_bytes_are_counted_apart_for_each_thing_that_is_looked_at():
     later = [stack(8.0, "lock", "1.1", bytes_received=0), stack(8.1, "recv", "1.2", bytes_received=90)]
     spans = [span("tool.call", 0.5, "tool:a"), span("net.exchange", 0.6, "tool:a", "1.2", "1.1")]
     assert "no answer after" in verdict(Live(alone, 16.5, 0.0, 1.0, spans, [*waiting, *later]), [])
+
+
+def test_a_tool_with_a_timeout_of_its_own_is_waited_for_in_the_crew():
+    bounded = step("crew.kickoff", bounded={"tool:a": 30.0})
+    calling, looks = [span("tool.call", 10.0, "tool:a")], [stack(12.0, "recv")]
+    assert not verdict(Live(bounded, 41.0, 0.0, 10.0, calling, looks), [HUNG])
+    assert "`a` hangs here as it did alone: 32.5 s" in verdict(Live(bounded, 42.5, 0.0, 10.0, calling, looks), [HUNG])
+
+
+def lane(number, seconds):
+    held = step("tool.isolated", f"tool:{number}", patience=15.0, of_lane=[45.0, 5])
+    return replace(held, lane="tools of host:a:1"), seconds
+
+
+@pytest.mark.parametrize(
+    ("ended", "given"),
+    [([], 15.0), ([0.5, 0.5, 0.5, 0.5], 15.0), ([15.5, 15.5], 10.0), ([15.5, 15.5, 13.0], 4.0)],
+    ids=["first", "all well before", "two hung before", "nothing left"],
+)
+def test_a_lanes_time_goes_to_the_tool_that_needs_it(ended, given):
+    results = [
+        StepResult(held, Status.OK, 0.0, seconds) for held, seconds in (lane(at, each) for at, each in enumerate(ended))
+    ]
+    asked, _ = lane(9, 0)
+    calling = [span("tool.call", 100.0, "tool:9")]
+    assert not verdict(Live(asked, 100.0 + given - 0.2, 0.0, 0.0, calling, [stack(101.0, "recv")]), results)
+    assert verdict(Live(asked, 100.0 + given + 0.2, 0.0, 0.0, calling, [stack(101.0, "recv")]), results)

@@ -2,7 +2,7 @@ import ast
 
 import pytest
 
-from crewdoctor.remedies import bounded_call, drained, written_call
+from crewdoctor.remedies import bounded_call, drained, written_await, written_call
 
 FIXES = [
     ("requests", "requests.post", "requests.post(url, timeout=(3.05, 20))"),
@@ -15,6 +15,7 @@ FIXES = [
     ("openai", "client.chat.completions.create", "OpenAI(timeout=20, max_retries=1)"),
     ("queue", "_answers.get", "_answers.get(timeout=20)"),
     ("future", "f.result", "f.result(timeout=20)"),
+    ("asyncio", "done.wait()", "await asyncio.wait_for(done.wait(), timeout=20)"),
     ("sqlite3", "db.execute", "sqlite3.connect(path, timeout=5)"),
 ]
 
@@ -41,3 +42,11 @@ def test_a_limit_for_the_whole_answer_is_python(client):
 )
 def test_the_call_is_read_from_its_line(source, call):
     assert written_call(source) == call
+
+
+@pytest.mark.parametrize(
+    ("source", "awaited"),
+    [("await done.wait()", "done.wait()"), ("item = await self.queue.get()", "self.queue.get()"), ("with lock:", "")],
+)
+def test_what_is_awaited_is_read_from_its_line(source, awaited):
+    assert written_await(source) == awaited

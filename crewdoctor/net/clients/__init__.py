@@ -11,7 +11,7 @@ import importlib
 import os
 import ssl
 
-from crewdoctor.net.clients.answers import ProxyChoice, TrustStore, from_environment
+from crewdoctor.net.clients.answers import ProxyChoice, TrustStore, from_environment, socks_variable
 
 FILES = {
     "httpx": "httpx_family",
@@ -22,6 +22,8 @@ FILES = {
     "aiohttp": "aiohttp_family",
 }
 """Client library to the file that asks it."""
+EXTRAS = {"httpx_family": "socksio", "requests_family": "PySocks"}
+"""What each needs for a SOCKS proxy beside itself."""
 STORES = (
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
@@ -47,7 +49,9 @@ def proxy_choice(client: str, url: str) -> ProxyChoice:
     try:
         return ProxyChoice(client, importlib.import_module(f"{__name__}.{file}").proxy_for(url, client))
     except Exception as error:  # noqa: BLE001 - how the library fails over a proxy variable is the answer
-        return ProxyChoice(client, None, error=f"{type(error).__name__}: {error}"[:300])
+        missing = EXTRAS.get(file, "") if isinstance(error, ImportError) and "socks" in str(error).lower() else ""
+        words = f"{type(error).__name__}: {error}"[:300]
+        return ProxyChoice(client, None, error=words, missing=missing, variable=socks_variable() if missing else "")
 
 
 def trust_store(client: str) -> TrustStore:

@@ -17,6 +17,10 @@ class ProxyChoice:
     error: str = ""
     """The library's own words where it cannot work with the proxy variables at all (a missing SOCKS extra)."""
     note: str = ""
+    missing: str = ""
+    """The package it would need for a SOCKS proxy, and does not have."""
+    variable: str = ""
+    """The variable that names that proxy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,3 +52,9 @@ def from_environment(*names: str) -> TrustStore | None:
             folder = os.path.isdir(held)  # noqa: PTH112 - os as the libraries do
             return TrustStore(f"env {name}", "" if folder else held, held if folder else "", names)
     return None
+
+
+def socks_variable() -> str:
+    """The variable a SOCKS proxy stands in; lower case wins, as in CPython's getproxies_environment."""
+    names = [spelt for name in ("all_proxy", "https_proxy", "http_proxy") for spelt in (name, name.upper())]
+    return next((name for name in names if os.environ.get(name, "").lower().startswith("socks")), "")

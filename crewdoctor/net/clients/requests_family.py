@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+
 from crewdoctor.net.clients.answers import TrustStore, from_environment
 from crewdoctor.net.clients.httpx_family import certifi_store
 
@@ -9,10 +11,12 @@ _READS = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
 def proxy_for(url: str, _name: str) -> str | None:
-    """The proxy requests would use for `url`, None for a direct connection."""
+    """The proxy requests would use for `url`, None for a direct connection. Raises ImportError, as its send would."""
     from requests.utils import get_environ_proxies, select_proxy
 
     proxy: str | None = select_proxy(url, get_environ_proxies(url))
+    if proxy and proxy.lower().startswith("socks") and importlib.util.find_spec("socks") is None:
+        raise ImportError("Missing dependencies for SOCKS support.")
     return proxy if not proxy or "://" in proxy else f"http://{proxy}"
 
 

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
 from crewdoctor.model.inventory import LlmEntry
 from crewdoctor.model.setting import UNKNOWN, Provenance, Setting
 from crewdoctor.worker.provenance import Sources
+from crewdoctor.worker.socks_reason import socks_extra
 
 TIMEOUTS = ("timeout.connect", "timeout.read", "timeout.write", "timeout.pool")
 
@@ -36,7 +38,9 @@ def describe(llm: Any, subject: str, sources: Sources) -> tuple[LlmEntry, list[S
         try:
             described: tuple[LlmEntry, list[Setting]] = provider.describe(llm, subject, sources)
         except Exception as error:
-            return foreign(llm, subject, f"{type(error).__name__} while reading it")
+            entry, settings = foreign(llm, subject, f"{type(error).__name__} while reading it")
+            socks = socks_extra(error, None)
+            return (replace(entry, attrs={**entry.attrs, "socks_extra": socks.as_fact()}) if socks else entry), settings
         return described
     return foreign(llm, subject)
 

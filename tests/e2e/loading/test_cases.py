@@ -33,6 +33,11 @@ def test_every_case_loads_or_says_exactly_why_not(outcomes, name):
         assert "\n" not in told["sentence"] + told["way_out"]
 
 
+def test_loading_leaves_a_process_that_can_be_forked(outcomes):
+    threaded = {name for name, told in outcomes.items() if told.get("threads", 1) > 1}
+    assert threaded == {"Obstacles, starts a thread"}
+
+
 def test_only_what_is_not_looked_at_is_noted(outcomes):
     noted = {name for name, told in outcomes.items() if told.get("notes")}
     assert noted == {name for name, case in CASES.items() if case.notes}

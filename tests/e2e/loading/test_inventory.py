@@ -117,6 +117,18 @@ a = Agent(role="A", goal="g", backstory="b", llm=LLM(model="openrouter/x/y"))
 b = Agent(role="B", goal="g", backstory="b", llm=LLM(model="deepseek/deepseek-chat"))
 crew = Crew(agents=[a, b], tasks=[Task(description="d", expected_output="e", agent=a)])
 """
+TWO_KEYS = """
+from crewai import LLM, Agent, Crew, Task
+
+def model(key):
+    return LLM(model="openai/gpt-4o", base_url="https://models.example/v1", api_key=key)
+
+agents = [
+    Agent(role=role, goal="g", backstory="b", llm=model(key))
+    for role, key in (("A", "sk-planted-one-123456"), ("B", "sk-planted-two-123456"), ("C", "sk-planted-one-123456"))
+]
+crew = Crew(agents=agents, tasks=[Task(description="d", expected_output="e", agent=agents[0])])
+"""
 ENVIRONMENT = {
     "SERPER_API_KEY": "x",
     "HTTPS_PROXY": "http://user:proxy-password-9@proxy.corp:3128",
@@ -129,6 +141,7 @@ def answers(projects):
     files = {"crew.py": CREW, "tools.py": TOOLS, "helper.py": HELPER, ".env": "A=1\nSVC_URL=http://from-dotenv:8081\n"}
     projects.add("all", files, environment=ENVIRONMENT)
     projects.add("keyless", {"crew.py": KEYLESS, "part.py": ""})
+    projects.add("two keys", {"crew.py": TWO_KEYS})
     return projects.load()
 
 
@@ -292,3 +305,16 @@ def test_the_machine_is_described(inventory):
     assert inventory["environment"]["cpus"] >= 1
     assert inventory["environment"]["proxies"]["HTTPS_PROXY"] == "http://***@proxy.corp:3128"
     assert inventory["versions"]["crewai"] == "1.15.30"
+
+
+def test_one_model_under_two_keys_is_two_models(answers):
+    inventory = answers["two keys"]["inventory"]
+    assert [each["users"] for each in inventory["llms"]] == [["agent:A/llm", "agent:C/llm"], ["agent:B/llm"]]
+    assert "planted" not in json.dumps(inventory)
+
+
+def test_a_models_endpoint_says_where_its_address_is_written(inventory, answers):
+    found = {each["host"]: each for each in inventory["endpoints"] if each["kind"] == "llm"}
+    assert found["gateway.example"]["source"] == "llm base_url (env OPENAI_BASE_URL)"
+    assert found["models.example"]["source"] == "llm base_url"
+    assert found["models.example"]["location"]["file"].endswith("crew.py")

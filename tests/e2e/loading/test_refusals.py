@@ -12,6 +12,7 @@ llm = LLM(model="openai/gpt-4o", base_url="http://127.0.0.1:9/v1", api_key="k-of
 worker = Agent(role="Worker", goal="g", backstory="b", llm=llm)
 job = Task(description="d", expected_output="e", agent=worker)
 """
+SOCKS = "import os\nos.environ['ALL_PROXY'] = 'socks5://user:w0rd-of-mine@127.0.0.1:1080'\n"
 MADE = "Crew(agents=[worker], tasks=[job])"
 
 # name: files, target, kind, usage, words of the sentence, words of the way out
@@ -52,6 +53,14 @@ REFUSALS = {
         True,
         "`later` is not there yet",
         "__main__",
+    ),
+    "socks": (
+        {"crew.py": f"{SOCKS}{CREW}\ncrew = {MADE}"},
+        "crew.py",
+        "socks_extra",
+        False,
+        "ALL_PROXY names the SOCKS proxy socks5://127.0.0.1:1080, and httpx cannot even be constructed",
+        "pip install 'httpx[socks]'",
     ),
     "package": (
         {"crew.py": "import bs4_not_there"},
@@ -97,7 +106,7 @@ REFUSALS = {
         {"crew.py": f"{CREW}\ndef build(tenant, *, zone='a') -> Crew:\n    return {MADE}"},
         "crew.py",
         "missing_argument",
-        False,
+        True,
         "`build` needs an argument: tenant",
         "without parameters",
     ),
@@ -123,7 +132,7 @@ REFUSALS = {
         "other_version",
         False,
         "`expected_output`",
-        "this version",
+        'expected_output="..."',
     ),
     "exits": ({"crew.py": "import sys\nsys.exit('bye')"}, "crew.py", "exits", False, "sys.exit", "crew.py:name"),
     "asks": ({"crew.py": "name = input('? ')"}, "crew.py", "reads_stdin", False, "standard input", "__main__"),
@@ -153,7 +162,7 @@ REFUSALS = {
         "flow",
         False,
         "its method `first` raises ZeroDivisionError",
-        "crew.py:name",
+        "name the crew it runs",
     ),
     "not python": ({"crew.txt": "x"}, "crew.txt", "missing_file", True, "not a Python file", "give the file"),
 }

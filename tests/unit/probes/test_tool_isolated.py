@@ -54,12 +54,12 @@ def test_each_tool_gets_a_step_with_what_the_user_gave():
     assert first.llm_calls == second.llm_calls == 0
 
 
-def test_tools_of_one_endpoint_never_run_at_the_same_time_and_share_its_seconds():
+def test_tools_of_one_endpoint_never_run_at_the_same_time():
     one, two, three, four, other = planned(*(entry(n, "host:a:1") for n in "abcd"), entry("e"))
     assert len({step.lane for step in (one, two, three, four)}) == 1
     assert other.lane == ""
-    assert sum(step.deadline for step in (one, two, three, four)) <= tool_isolated.LANE_SECONDS
-    assert other.deadline == tool_isolated.LONGEST
+    assert one.args["of_lane"] == [tool_isolated.LANE_SECONDS, 4]
+    assert other.args["of_lane"] == []
 
 
 def test_what_is_no_tool_of_the_users_is_left_out_with_the_reason():

@@ -2,6 +2,8 @@
 
 from loading_cases.case import CREW, MADE, Case
 
+AGENTS = "planner:\n  role: Planner of {topic}\n  goal: g\n  backstory: b\n"
+TASKS = "planning:\n  description: d\n  expected_output: e\n  agent: planner\n"
 CONTENT_CREW = """
 from crewai import Agent, Crew, Task
 from crewai.project import CrewBase, agent, crew, task
@@ -51,8 +53,8 @@ HOUSE = {
     "src/posts/__init__.py": "",
     "src/posts/main.py": FLOW_MAIN,
     "src/posts/crews/content_crew/content_crew.py": CONTENT_CREW,
-    "src/posts/crews/content_crew/config/agents.yaml": "planner:\n  role: Planner of {topic}\n  goal: g\n  backstory: b\n",
-    "src/posts/crews/content_crew/config/tasks.yaml": "planning:\n  description: d\n  expected_output: e\n  agent: planner\n",
+    "src/posts/crews/content_crew/config/agents.yaml": AGENTS,
+    "src/posts/crews/content_crew/config/tasks.yaml": TASKS,
 }
 FILE = "src/posts/main.py"
 
@@ -66,7 +68,80 @@ def flow(first, more="", base="Flow"):
     }
 
 
+STATE = f"""
+import asyncio
+from crewai.flow.flow import Flow, listen, router, start
+from crewai.flow.persistence import persist
+from pydantic import BaseModel
+{CREW}
+class Posts(BaseModel):
+    topic: str = "x"
+
+@persist()
+class Days(Flow[Posts]):
+    @start()
+    def first(self):
+        self.state.topic += "y"
+
+    @router(first)
+    def second(self):
+        return "go"
+
+    @listen("go")
+    async def third(self):
+        both = {MADE}, {MADE}
+        await asyncio.gather(*(each.kickoff_async(inputs={{"topic": self.state.topic}}) for each in both))
+"""
+NESTED = f"""
+import asyncio
+from crewai.flow.flow import Flow, start
+{CREW}
+class Inner(Flow):
+    @start()
+    def first(self):
+        return {MADE}.kickoff()
+
+class Outer(Flow):
+    def __init__(self, topic, **more):
+        super().__init__(**more)
+
+    @start()
+    async def first(self):
+        return await Inner().kickoff_async()
+
+if __name__ == "__main__":
+    asyncio.run(Outer("AI").kickoff_async())
+"""
+
 CASES = [
+    Case("state, router, persistence, two at once", {"flow.py": STATE}, "flow.py", shape="flow", given={"topic": "xy"}),
+    Case("a flow inside a flow", {"flow.py": NESTED}, "flow.py", shape="flow"),
+    Case(
+        "argument of its own made up",
+        {"flow.py": NESTED},
+        "flow.py:Outer",
+        shape="flow",
+        notes=("`Outer` was called with invented values (topic='topic')",),
+    ),
+    Case(
+        "asks OpenAI's own client first",
+        flow("__import__('openai').OpenAI(api_key='k').models.list()"),
+        "flow.py",
+        kind="flow",
+        exit=3,
+        sentence="its method `first` contacts api.openai.com:443, which loading does not do (flow.py:12)",
+    ),
+    Case(
+        "kicked off for each, by a function named",
+        {
+            "flow.py": f"from crewai.flow import Flow, start\n{CREW}\nclass Days(Flow):\n    @start()\n"
+            f"    def first(self):\n        return {MADE}.kickoff_for_each(inputs=[{{'a': 1}}, {{'a': 2}}])\n"
+            "def kickoff():\n    Days().kickoff()"
+        },
+        "flow.py:kickoff",
+        shape="flow",
+        given={"a": 1},
+    ),
     Case("house of crewai create flow", HOUSE, FILE, shape="flow", given={"topic": "AI Agents"}),
     Case("its folder, as crewai run starts it", HOUSE, ".", shape="flow", given={"topic": "AI Agents"}),
     Case("with --inputs", HOUSE, FILE, inputs={"topic": "Oslo"}, shape="flow", given={"topic": "Oslo"}),

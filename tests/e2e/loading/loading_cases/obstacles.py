@@ -115,7 +115,8 @@ CASES = [
     Case(
         "argparse without arguments",
         {
-            "crew.py": f"import argparse\np = argparse.ArgumentParser()\np.add_argument('topic')\np.parse_args()\n{WHOLE}"
+            "crew.py": "import argparse\np = argparse.ArgumentParser()\np.add_argument('topic')\np.parse_args()\n"
+            f"{WHOLE}"
         },
         kind="exits",
         exit=3,

@@ -72,7 +72,8 @@ class Projects:
             [sys.executable, str(Path(__file__).parents[1] / "load_many.py"), str(ROOT)],
             input="\n".join(json.dumps(case) for case in self.cases),
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",  # what a target prints is its own affair
             check=True,
             env=BARE,
             cwd=self.folder,

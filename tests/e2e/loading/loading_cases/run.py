@@ -1,7 +1,9 @@
 """All cases, written, loaded, and said in words that are the same wherever they ran."""
 
+import platform
 import re
 import socket
+import sys
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -38,6 +40,7 @@ def outcome(answer, names, root):
         for port, word in names.items():
             text = text.replace(f":{port}", f":{word}")
         text = text.replace(f"{root}/", "").replace(str(root), "the project")
+        text = text.replace(sys.executable, "the crew's Python").replace(platform.python_version(), "3.x")
         return re.sub(r"after \d+ s", "after some seconds", text)
 
     if "refusal" in answer:
@@ -57,6 +60,7 @@ def outcome(answer, names, root):
         "endpoints": [each["subject"] for each in inventory["endpoints"]],
         "agents": [each["subject"] for each in inventory["agents"]],
         "models": [each["subject"] for each in inventory["llms"]],
+        "threads": len(answer["threads"]),
         "kickoff": answer["kickoff"],
         "human": [each["subject"] for each in inventory["tasks"] if each["human_input"]],
     }

@@ -27,7 +27,87 @@ class Service:
         return self.team
 """
 
+HOUSE = f"""
+from crewai.project import CrewBase, agent, crew, task
+{CREW}
+@CrewBase
+class House:
+    agents_config, tasks_config = {{}}, {{}}
+
+    def __init__(self, topic, verbose=False):
+        self.topic = topic
+
+    @agent
+    def worker(self) -> Agent:
+        return Agent(role="Worker on " + self.topic, goal="g", backstory="b", llm=llm)
+
+    @task
+    def job(self) -> Task:
+        return Task(description="d", expected_output="e", agent=self.worker())
+
+    @crew
+    def crew(self) -> Crew:
+        return Crew(agents=self.agents, tasks=self.tasks)
+"""
+COMMAND = f"""
+import click
+{CREW}
+@click.command()
+@click.option("--topic", prompt=True)
+def main(topic):
+    {MADE}.kickoff(inputs={{"topic": topic}})
+"""
+RUN_IT = "if __name__ == '__main__':\n    main()\n"
+
 CASES = [
+    Case("@CrewBase with an argument", {"crew.py": HOUSE}, inputs={"topic": "AI"}, shape="crewbase"),
+    Case(
+        "@CrewBase returned by a function",
+        {"crew.py": "def make_crew():\n    from house import House\n    return House('AI')", "house.py": HOUSE},
+        shape="factory",
+    ),
+    Case("agent, named", {"crew.py": CREW}, "crew.py:worker", shape="agent", notes=("looked at as a crew of one",)),
+    Case(
+        "click command that asks",
+        {"crew.py": COMMAND + RUN_IT},
+        kind="reads_stdin",
+        exit=3,
+        sentence="it reads from standard input while it is loaded ('Topic:') (crew.py:14)",
+        way_out="crew.py:main",
+    ),
+    Case(
+        "click command, named", {"crew.py": COMMAND}, "crew.py:main", inputs={"topic": "AI"}, shape="kickoff captured"
+    ),
+    Case(
+        "script that needs arguments",
+        {"crew.py": f"import sys\n{CREW}\ndef main(topic):\n    {MADE}.kickoff()\n{MAIN}main(sys.argv[1])"},
+        kind="raises",
+        exit=3,
+        sentence="it raises IndexError: list index out of range (crew.py:11)",
+        way_out="or name what holds the crew: crew.py:main",
+    ),
+    Case(
+        "kicked off in a thread",
+        {
+            "crew.py": f"import threading\n{CREW}\nmade = threading.Thread(target=lambda: "
+            f"{MADE}.kickoff(inputs={{'a': 1}}))\nmade.start()\nmade.join()"
+        },
+        shape="kickoff captured",
+        given={"a": 1},
+    ),
+    Case(
+        "kicked off in a process",
+        {
+            "crew.py": f"from concurrent.futures import ProcessPoolExecutor\n{CREW}\n"
+            f"def go():\n    return {MADE}.kickoff()\n{MAIN}with ProcessPoolExecutor(1) as pool:\n"
+            "        pool.submit(go).result()"
+        },
+        kind="elsewhere",
+        exit=3,
+        sentence="crew.py kicks its crew off in a process of its own",
+        way_out="crew.py:go",
+    ),
+    Case("dict of one", {"crew.py": f"{CREW}\nCREWS = {{'a': {MADE}}}"}, shape="constructed"),
     Case("module object", {"crew.py": f"{CREW}\ncrew = {MADE}"}, shape="module"),
     Case(
         "two objects",
@@ -64,14 +144,15 @@ CASES = [
         "argument that may not",
         {"crew.py": f"def build_crew(topic, tenant, db_path):\n    {body()}\n    return {MADE}"},
         kind="missing_argument",
-        exit=3,
+        exit=2,
         sentence="`build_crew` needs arguments: tenant, db_path (crew.py:1)",
         way_out="""give them with --inputs '{"tenant": "...", "db_path": "..."}'""",
     ),
     Case(
         "argument that is an object",
         {
-            "crew.py": "from crewai import Crew\nfrom pydantic import BaseModel\nclass Body(BaseModel):\n    topic: str\n"
+            "crew.py": "from crewai import Crew\nfrom pydantic import BaseModel\n"
+            "class Body(BaseModel):\n    topic: str\n"
             f"def build(request: Body) -> Crew:\n    {body()}\n    assert request.topic == 'AI'\n    return {MADE}"
         },
         inputs={"request": {"topic": "AI"}},
@@ -104,7 +185,7 @@ CASES = [
         kind="reads_stdin",
         exit=3,
         sentence="standard input while it is loaded ('From?') (crew.py:14)",
-        way_out="crew.py:name",
+        way_out="name the object or function: crew.py:TripCrew",
     ),
     Case(
         "class with run, named",

@@ -73,6 +73,13 @@ CASES = [
         "LLM(model=..., ...)",
     ),
     old(
+        "LangChain manager",
+        f"class ChatOpenAI:\n    model_name = 'gpt-4'\n{CREW}\nCrew(agents=[worker], tasks=[job], "
+        "process=Process.hierarchical, manager_llm=ChatOpenAI())",
+        "1.13.0 no longer",
+        "LLM(model=..., ...)",
+    ),
+    old(
         "langchain itself",
         f"from langchain.llms import OpenAI as llm\n{CREW}",
         "`langchain`, which is not installed (crew.py:1) (crewai 0.83.0 brings it along, 0.86.0 no longer)",

@@ -32,10 +32,42 @@ async def ask(request):
 
 app = Starlette(routes=[Route("/", ask)])
 """
-INSIDE = f"{APP}\n@app.post('/jobs')\ndef run_job(topic: str):\n    {body()}\n    return {MADE}.kickoff({{'topic': topic}})\n"
-TASK = f"{TASKS}\n@shared_task\ndef research(topic):\n    {body()}\n    return {MADE}.kickoff({{'topic': topic}})\n"
+KICKS_OFF = f"    {body()}\n    return {MADE}.kickoff({{'topic': topic}})\n"
+INSIDE = f"{APP}\n@app.post('/jobs')\ndef run_job(topic: str):\n{KICKS_OFF}"
+TASK = f"{TASKS}\n@shared_task\ndef research(topic):\n{KICKS_OFF}"
+
+SERVES = (
+    "import http.server as web\n{}web.HTTPServer(('127.0.0.1', 8099), web.SimpleHTTPRequestHandler).serve_forever()\n"
+)
+UVICORN = "\nif __name__ == '__main__':\n    import uvicorn\n    uvicorn.run(app, port=8099)\n"
 
 CASES = [
+    Case(
+        "serves at import",
+        {"app.py": SERVES.format("") + CREW},
+        "app.py",
+        kind="serves",
+        exit=3,
+        sentence="it starts a server on 127.0.0.1:8099 while it is loaded (app.py:2)",
+        way_out="__main__",
+    ),
+    Case(
+        "serves under __main__",
+        {"app.py": INSIDE + "if __name__ == '__main__':\n    " + SERVES.format("    ")},
+        "app.py",
+        kind="built_inside",
+        exit=2,
+        sentence="it is built inside `run_job` (app.py:13, @app.post)",
+        way_out="app.py:run_job",
+    ),
+    Case(
+        "two crews, uvicorn under __main__",
+        {"app.py": f"{STARLETTE}\none = {MADE}\ntwo = {MADE}\n{UVICORN}"},
+        "app.py",
+        kind="several_crews",
+        exit=2,
+        sentence="app.py has 2 crews: `one`, `two`",
+    ),
     Case("app with a crew beside it", {"app.py": f"{APP}{CREW}\ncrew = {MADE}"}, "app.py", shape="module"),
     Case(
         "app that keeps it in its state",
@@ -99,7 +131,7 @@ CASES = [
         {"app.py": STARLETTE},
         "app.py:ask",
         kind="missing_argument",
-        exit=3,
+        exit=2,
         sentence="`ask` needs an argument: request (app.py:10)",
         way_out="without parameters",
     ),

@@ -1,0 +1,55 @@
+"""CD330 on calls found in source: who waits for somebody outside, who for this machine, who is bounded elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from crewdoctor import budget, rulebook
+from crewdoctor.model.evidence import Evidence
+from crewdoctor.model.finding import Severity
+from crewdoctor.model.inventory import ScanEntry
+from crewdoctor.model.setting import UNLIMITED, Location
+from crewdoctor.wire.recording import read_recording
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from recordings import TOOL, Scene, wire
+
+RULE = next(each for each in rulebook.load() if each.code == "CD330")
+
+
+def call(client, limit=None, **more):
+    return ScanEntry(
+        Location("tools.py", 9), client, "x.y", wire(UNLIMITED if limit is None else limit), (TOOL,), **more
+    )
+
+
+def severities(tmp_path, *entries):
+    scene = Scene()
+    scene.crew(scan=entries)
+    scene.write(tmp_path / "recording.jsonl")
+    held = read_recording(tmp_path / "recording.jsonl")
+    return [each.severity for each in rulebook.apply(RULE, Evidence(held, budget.ledger_of(held)))]
+
+
+@pytest.mark.parametrize(
+    ("entries", "expected"),
+    [
+        ([call("psycopg")], [Severity.WARNING]),
+        ([call("redis"), call("queue")], [Severity.WARNING]),
+        ([call("kafka")], [Severity.WARNING]),
+        ([call("subprocess", program="curl")], [Severity.WARNING]),
+        ([call("subprocess")], [Severity.INFO]),
+        ([call("future")], [Severity.INFO]),
+        ([call("psycopg", 5.0)], []),
+        ([call("redis", url="redis://cache:6379/0?socket_timeout=5")], []),
+        ([call("psycopg"), call("future", 20.0)], []),
+        ([call("requests")], []),
+        ([call("sqlite3", 5.0)], []),
+    ],
+)
+def test_severity_follows_who_is_waited_for(tmp_path, entries, expected):
+    assert severities(tmp_path, *entries) == expected
