@@ -46,16 +46,13 @@ class Project:
             "inputs": dict(options.inputs),
             "llm": options.llm,
             "include_content": options.include_content,
-<<<<<<< HEAD
             "kind": {"llm": "model", "net": "hosts"}.get(options.scope, "crew"),
             "model": dict(options.model),
             "hosts": list(options.hosts),
             "announce": {"llm": "read which model is asked for", "net": "read which hosts are asked for"}.get(
                 options.scope, "load the crew"
             ),
-=======
             "deadline": min(LOADS_WITHIN, options.deadline / 2),
->>>>>>> 9649f9f7a281cb0047b416d9ebef3eca4b1ab7db
         }
 
 

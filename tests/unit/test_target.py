@@ -6,7 +6,7 @@ import pytest
 
 from crewdoctor.model.options import Options
 from crewdoctor.model.refusal import Refusal
-from crewdoctor.target import NoProject, find_project
+from crewdoctor.target import MINIMAL, NoProject, find_project
 
 CREWAI = "[tool.crewai]\ntype = '{}'\n"
 SCRIPT = "[project.scripts]\nrun_crew = 'house.main:run'\nkickoff = 'house.main:kickoff'\n"
@@ -95,9 +95,10 @@ def test_a_main_of_something_else_is_no_crew(project):
         project(".", {"main.py": "print('hello')"})
 
 
-def test_no_project_here_can_be_told_from_a_target_that_is_wrong(project):
+def test_without_a_project_the_target_is_a_minimal_crew_and_a_wrong_name_is_refused(project):
+    assert project("", {"readme.md": ""})[0] == str(MINIMAL)
     with pytest.raises(NoProject) as refused:
-        project("", {"readme.md": ""})
+        project(".", {})
     assert refused.value.exit_code == 2
     with pytest.raises(Refusal) as wrong:
         project("crews.py", {})
