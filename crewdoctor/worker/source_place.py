@@ -71,7 +71,7 @@ def users_place(traceback: TracebackType | None) -> Location | None:
 
 
 def running(thread: int) -> Location | None:
-    """Where a thread stands right now, in the user's own code; else where the code it waits for does (a Flow's method)."""
+    """Where a thread stands now, in the user's own code; else where one it waits for does (a Flow's method)."""
     stacks = sys._current_frames()
     for frame in (stacks.pop(thread, None), *stacks.values()):
         frames = users_frames(frame, most=1)
