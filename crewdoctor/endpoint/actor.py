@@ -1,6 +1,6 @@
 """Plays the agent: calls each offered tool once, one per turn, then answers.
 
-Prompts read here are those of crewai 1.15 (`translations/en.json`): native tools, the text form (`Action:` /
+Prompts read here are those of crewai 1.0 to 1.15 (`translations/en.json`): native tools, the text form (`Action:` /
 `Action Input:`), the forced final answer, and answers that must follow a schema named in the prompt.
 """
 
@@ -15,6 +15,7 @@ from typing import Any
 from crewdoctor.endpoint.arguments import Situation, plausible, topic
 from crewdoctor.endpoint.conversation import Conversation, Offered
 from crewdoctor.endpoint.options import EndpointOptions, spelled
+from crewdoctor.endpoint.typed_names import form_in, json_schema
 
 _NAMES_IN_PROMPT = re.compile(r"(?:only one name of|should be one of) \[([^\]]*)\]|Available tools: ([^\n]+)\nYou may")
 _ACTION = re.compile(r"^\s*Action\s*:\s*(.+?)\s*$", re.MULTILINE)
@@ -85,7 +86,7 @@ def _described(name: str, text: str) -> Offered:
         if spelled(found.group("name")) == spelled(name):
             rest = text[found.end() :]
             description = rest.partition("Tool Description:")[2].partition("\nTool Name:")[0]
-            return Offered(name, description.strip(), _literal(rest) or {})
+            return Offered(name, description.strip(), json_schema(_literal(rest) or {}))
     return Offered(name, "", {})
 
 
@@ -118,7 +119,7 @@ def _schema_in(text: str) -> dict[str, Any] | None:
         schema = inner.get("schema") or inner
         if isinstance(schema, dict) and ("properties" in schema or "type" in schema or "$ref" in schema):
             return schema
-    return None
+    return form_in(text)
 
 
 def _literal(text: str) -> dict[str, Any] | None:

@@ -68,9 +68,12 @@ class Rungs:
     @staticmethod
     def _trust() -> ssl.SSLContext:
         """The trust store the SDK uses."""
-        import httpx
+        import importlib
 
-        return httpx.create_ssl_context()
+        from crewdoctor.net.clients.httpx_family import library_of_openai
+
+        context: ssl.SSLContext = importlib.import_module(library_of_openai()).create_ssl_context()
+        return context
 
     def _request(self) -> None:
         arguments = self.raw.arguments

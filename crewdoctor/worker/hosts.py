@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from crewdoctor.model.inventory import Endpoint
 from crewdoctor.model.setting import Location
+from crewdoctor.net.clients.httpx_family import library_of_openai
 
 _PORTS = {
     "http": 80,
@@ -77,9 +78,8 @@ def merged(found: Iterable[Endpoint | None]) -> tuple[Endpoint, ...]:
 
 
 def sdk_library() -> str:
-    """The HTTP library the installed openai SDK rides on: httpx, or httpx2, which reads NO_PROXY its own way."""
-    base = sys.modules.get("openai._base_client")
-    return str(getattr(getattr(base, "httpx", None), "__name__", "httpx"))
+    """The HTTP library the openai SDK of this process rides on: httpx, or httpx2, which reads NO_PROXY its own way."""
+    return library_of_openai() if "openai" in sys.modules else "httpx"
 
 
 def is_near(host: str) -> bool:

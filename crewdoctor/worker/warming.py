@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 from crewdoctor.worker import context, taps
+from crewdoctor.worker.hosts import sdk_library
 from crewdoctor.worker.recorder import Recorder
 
 
@@ -81,7 +82,7 @@ def _warm_openai() -> None:
     """Run one call of each kind through the SDK without a network: some 480 lazy modules, 0.7 s of a first call."""
     try:
         openai = importlib.import_module("openai")
-        httpx = importlib.import_module("openai._base_client").httpx  # or httpx2: it takes no other's client
+        httpx = importlib.import_module(sdk_library())  # it takes no other library's client
         importlib.import_module("crewai.llms.providers.openai.completion")
     except ImportError:
         return

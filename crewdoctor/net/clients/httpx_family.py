@@ -39,10 +39,14 @@ def certifi_store(*reads: str) -> TrustStore:
     return TrustStore("certifi", importlib.import_module("certifi").where(), "", reads)
 
 
+def library_of_openai() -> str:
+    """The library the installed openai SDK rides on: httpx, from openai 3 on httpx2. Raises ImportError."""
+    kinds = importlib.import_module("openai").DefaultHttpxClient.__mro__
+    return next((kind.__module__.partition(".")[0] for kind in kinds if kind.__name__ == "Client"), "httpx")
+
+
 def _library(name: str) -> Any:
-    if name == "openai":
-        return importlib.import_module("openai._base_client").httpx
-    return importlib.import_module(name)
+    return importlib.import_module(library_of_openai() if name == "openai" else name)
 
 
 def _credentials(url: str) -> str:

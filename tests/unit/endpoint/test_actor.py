@@ -7,6 +7,7 @@ import pytest
 from crewdoctor.endpoint.actor import act
 from crewdoctor.endpoint.conversation import from_chat, from_responses
 from crewdoctor.endpoint.options import EndpointOptions
+from crewdoctor.endpoint.typed_names import form_in, json_schema
 
 SEARCH = {
     "type": "function",
@@ -128,3 +129,52 @@ def test_responses_api_remembers_what_was_called():
     assert act(from_responses(body, ("search_web",)), EndpointOptions()).tool == ""
     items = [{"type": "function_call", "name": "search_web"}, {"type": "function_call_output", "output": "x"}]
     assert act(from_responses({**body, "input": items}), EndpointOptions()).tool == ""
+
+
+def test_arguments_listed_by_type_as_older_crewai_does():
+    listed = "{'subject': {'description': None, 'type': 'str'}, 'most': {'description': 'rows', 'type': 'int'}}"
+    older = (
+        f"You ONLY have access to the following tools:\n\nTool Name: Search Web\nTool Arguments: {listed}\n"
+        "Tool Description: finds\n\nAction: the action to take, only one name of [Search Web], just the name\n"
+        "Action Input: the input\nFinal Answer: the final answer"
+    )
+    made = turn({"messages": [{"role": "system", "content": older}, ASKED]})
+    arguments = json.loads(made.text.partition("Action Input: ")[2])
+    assert arguments["subject"] == "Study tea"
+    assert isinstance(arguments["most"], int)
+
+
+@pytest.mark.parametrize(
+    ("written", "schema"),
+    [
+        ("float", {"type": "number"}),
+        ("list[dict[str, Any]]", {"type": "array", "items": {"type": "object"}, "minItems": 1}),
+        ("Union[NoneType, list[int]]", {"type": "array", "items": {"type": "integer"}, "minItems": 1}),
+        ("Literal[day, week]", {"enum": ["day", "week"]}),
+        ("UnionType[str, NoneType]", {"type": "string"}),
+        ("House", {}),
+    ],
+)
+def test_a_type_in_words(written, schema):
+    listed = {"it": {"description": None, "type": written}}
+    assert json_schema(listed) == {"type": "object", "properties": {"it": schema}, "required": ["it"]}
+
+
+def test_a_json_schema_stays_as_it_is():
+    schema = {"type": "object", "properties": {"it": {"type": "string", "description": "d"}}}
+    assert json_schema(schema) is schema
+    assert json_schema({}) == {}
+
+
+def test_a_form_in_words_is_followed():
+    form = '{\n  "title": str,\n  "parts": List[{"name": str, "share": Optional[float]}],\n  "by": Dict[str, int]\n}'
+    asked = f"Ensure your final answer contains only the content in the following format: {form}\n\nEnsure the final"
+    answer = json.loads(turn({"messages": [{"role": "user", "content": f"Current Task: Study tea\n{asked}"}]}).text)
+    assert answer.keys() == {"title", "parts", "by"}
+    assert isinstance(answer["parts"][0]["share"], (int, float))
+    assert isinstance(answer["by"], dict)
+
+
+@pytest.mark.parametrize("text", ["Use the following format in your response", "in the following format: {prose}", ""])
+def test_what_is_no_form_is_none(text):
+    assert form_in(text) is None

@@ -90,12 +90,18 @@ def test_the_embedded_model_keeps_what_was_given_and_leaves_proxies_alone(old, m
     assert not hasattr(played, "_client")
 
 
-def test_the_sdk_says_which_library_it_rides_on(monkeypatch):
-    base = types.SimpleNamespace(httpx=types.ModuleType("httpx2"))
-    monkeypatch.setitem(sys.modules, "openai._base_client", base)
-    assert sdk_library() == "httpx2"
-    monkeypatch.delitem(sys.modules, "openai._base_client")
+@pytest.mark.parametrize("library", ["httpx", "httpx2"])
+def test_the_sdk_says_which_library_it_rides_on(monkeypatch, library):
+    client = type("Client", (), {"__module__": f"{library}._client"})
+    wrapper = type("DefaultHttpxClient", (client,), {"__module__": "openai"})
+    monkeypatch.setitem(sys.modules, "openai", types.SimpleNamespace(DefaultHttpxClient=wrapper))
+    assert sdk_library() == library
+
+
+def test_without_the_sdk_nothing_is_imported_to_say_so(monkeypatch):
+    monkeypatch.delitem(sys.modules, "openai")
     assert sdk_library() == "httpx"
+    assert "openai" not in sys.modules
 
 
 def tripped_in(module):
