@@ -126,13 +126,13 @@ def deadline_passed(peers: Peers, where: Location | None, seconds: float) -> Tar
     if peers.last:
         return TargetDoesNotLoad(
             "contacts",
-            f"after {seconds:.0f} s of importing it still waits for {peers.last}{at(where)}",
+            f"after {seconds:.0f} s of loading it still waits for {peers.last}{at(where)}",
             _reach_it(peers),
             location=where,
         )
     return TargetDoesNotLoad(
         "deadline",
-        f"after {seconds:.0f} s it is still being imported{at(where)}",
+        f"after {seconds:.0f} s it is still being loaded{at(where)}",
         "move the work into a function or tool so that it runs at kickoff",
         location=where,
     )

@@ -71,9 +71,13 @@ def users_place(traceback: TracebackType | None) -> Location | None:
 
 
 def running(thread: int) -> Location | None:
-    """Where a thread stands right now, in the user's own code."""
-    frames = users_frames(sys._current_frames().get(thread), most=1)
-    return place(*frames[0]) if frames else None
+    """Where a thread stands now, in the user's own code; else where one it waits for does (a Flow's method)."""
+    stacks = sys._current_frames()
+    for frame in (stacks.pop(thread, None), *stacks.values()):
+        frames = users_frames(frame, most=1)
+        if frames:
+            return place(*frames[0])
+    return None
 
 
 def defined_at(function: Any) -> Location | None:

@@ -108,7 +108,7 @@ FIELDS: dict[tuple[str, str], Moved] = {
     ("Agent", "executor_class"): Moved("1.15.22", "1.15.30", _EXECUTOR.instead, "still has CrewAgentExecutor"),
     ("Crew", "verbose"): Moved("0.28.8", "0.51.1", "verbose=True", "takes numbers"),
     ("Task", "expected_output"): Moved(
-        "0.11.2", "0.28.8", 'say what the task is to give: expected_output="..."', "does without"
+        "0.11.2", "0.28.8", "say what the task is to give: Task(..., expected_output=...)", "does without"
     ),
 }
 """(class, field) that the installed version refuses, to what became of it."""

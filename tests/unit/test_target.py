@@ -95,17 +95,14 @@ def test_a_main_of_something_else_is_no_crew(project):
         project(".", {"main.py": "print('hello')"})
 
 
-def test_no_project_here_can_be_told_from_a_target_that_is_wrong(project):
+def test_without_a_project_the_target_is_a_minimal_crew_and_a_wrong_name_is_refused(project):
+    assert project("", {"readme.md": ""})[0] == str(MINIMAL)
     with pytest.raises(NoProject) as refused:
-        project(".", {"readme.md": ""})
+        project(".", {})
     assert refused.value.exit_code == 2
     with pytest.raises(Refusal) as wrong:
         project("crews.py", {})
     assert not isinstance(wrong.value, NoProject)
-
-
-def test_without_a_target_and_a_project_it_is_a_minimal_crew_that_works_here(project):
-    assert project("", {"readme.md": ""}) == (str(MINIMAL), ".")
 
 
 def test_loading_gets_half_of_a_short_deadline():

@@ -46,7 +46,7 @@ def test_a_flow_loads_before_the_fork(tmp_path):
 @pytest.mark.parametrize(
     "name",
     [
-        "Places, no target, no project",
+        "Places, folder without a crew",
         "Shapes, two objects",
         "Obstacles, calls os._exit",
         "Obstacles, asks with input()",

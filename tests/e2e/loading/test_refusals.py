@@ -132,7 +132,7 @@ REFUSALS = {
         "other_version",
         False,
         "`expected_output`",
-        'expected_output="..."',
+        "expected_output=...",
     ),
     "exits": ({"crew.py": "import sys\nsys.exit('bye')"}, "crew.py", "exits", False, "sys.exit", "crew.py:name"),
     "asks": ({"crew.py": "name = input('? ')"}, "crew.py", "reads_stdin", False, "standard input", "__main__"),

@@ -190,6 +190,15 @@ CASES = [
         sentence="its method `first` waits on a prompt (flow.py:12)",
     ),
     Case(
+        "sleeps first",
+        flow("__import__('time').sleep(6); 1 / 0"),
+        "flow.py",
+        seconds=3,
+        kind="deadline",
+        exit=3,
+        sentence="after some seconds it is still being loaded (flow.py:12)",
+    ),
+    Case(
         "needs state nobody gives",
         flow("self.state['topic'].upper()"),
         "flow.py",

@@ -31,7 +31,7 @@ CASES = [
         environment={"PYTHONUNBUFFERED": "1"},
         kind="contacts",
         exit=3,
-        sentence="of importing it still waits for localhost:{silent} (crew.py:2)",
+        sentence="of loading it still waits for localhost:{silent} (crew.py:2)",
         way_out="runs at kickoff",
     ),
     Case(
@@ -40,7 +40,7 @@ CASES = [
         seconds=3,
         kind="deadline",
         exit=3,
-        sentence="it is still being imported (crew.py:3)",
+        sentence="it is still being loaded (crew.py:3)",
         way_out="runs at kickoff",
     ),
     Case("imports slowly", {"crew.py": f"import time\ntime.sleep(1)\n{WHOLE}"}, shape="module"),

@@ -34,7 +34,7 @@ CASES = [
     ),
     Case("no such file", BARE, "crews.py", kind="refused", exit=2, sentence="crews.py: no such file"),
     Case("folder without a crew", {"readme.txt": ""}, ".", kind="refused", exit=2, sentence="no crew here"),
-    Case("no target, no project", {"readme.txt": ""}, "", kind="refused", exit=2, sentence="no crew here"),
+    Case("no target, no project: a minimal crew of ours", {"readme.txt": ""}, "", shape="module"),
     Case(
         "two crews in src",
         {f"src/{each}/crew.py": BARE["crew.py"] for each in "ab"},

@@ -27,6 +27,10 @@ BARE = {
 }
 
 
+_NOBODYS = "import sys; exec(compile(open(sys.argv[2]).read(), '<load_many>', 'exec'))"
+"""The harness counts as no code of the user's: where a load stands is never in it."""
+
+
 class Projects:
     """Write projects, then load them all at once."""
 
@@ -69,7 +73,7 @@ class Projects:
 
     def load(self):
         done = subprocess.run(
-            [sys.executable, str(Path(__file__).parents[1] / "load_many.py"), str(ROOT)],
+            [sys.executable, "-c", _NOBODYS, str(ROOT), str(Path(__file__).parents[1] / "load_many.py")],
             input="\n".join(json.dumps(case) for case in self.cases),
             capture_output=True,
             encoding="utf-8",
