@@ -38,7 +38,7 @@ from crewdoctor.model.rule import rule
 from crewdoctor.model.setting import UNLIMITED, Seconds
 from crewdoctor.model.span import FailureKind, Span
 from crewdoctor.remedies import bounded_call
-from crewdoctor.toolcalls import TOOL_KEYS, ToolCalls, failure_of, tool_calls
+from crewdoctor.toolcalls import TOOL_KEYS, ToolCalls, blocked_by_us, failure_of, tool_calls
 from crewdoctor.waits import unfinished
 
 _LOCAL = WAITERS | {"subprocess"}
@@ -78,7 +78,7 @@ def _locked(evidence: Evidence, span: Span) -> bool:
 def _passed(evidence: Evidence, calls: ToolCalls) -> bool:
     """Whether the tool also came through: a lock that was busy once, with four at a time, say, is no rule."""
     return any(
-        not unfinished(span) and failure_of(evidence, span) is None and not _locked(evidence, span)
+        not (unfinished(span) or blocked_by_us(span) or failure_of(evidence, span) or _locked(evidence, span))
         for span in (*calls.alone, *calls.crew)
     )
 

@@ -13,8 +13,8 @@ class TargetDoesNotLoad(CannotProbe):
     """The target cannot be loaded. `str()` of it is the sentence and the way out.
 
     `kind` is one of `missing_file syntax no_crew several_crews no_such_name missing_package missing_variable
-    missing_argument contacts reads_stdin other_version exits serves flow definition built_inside missing_inputs socks_extra
-    raises deadline`.
+    missing_argument contacts reads_stdin other_version exits serves flow definition built_inside missing_inputs
+    socks_extra raises deadline`.
     """
 
     def __init__(

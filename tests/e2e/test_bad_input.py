@@ -63,8 +63,7 @@ def flags(*typed):
 REFUSED = {
     "missing file": Case(["diagnose", "nope.py"], ["nope.py: no such file", "crewdoctor diagnose crew.py"]),
     "missing file, with a name": Case(["diagnose", "nope.py:crew"], ["nope.py: no such file"]),
-    "no target": Case(["diagnose"], ["no target", "crewdoctor diagnose crew.py"]),
-    "folder": Case(["diagnose", "src"], ["src: is a folder", "src/crew.py"], files={"src/readme.md": ""}),
+    "folder": Case(["diagnose", "src"], ["src", "no crew"], files={"src/readme.md": ""}),
     "bad value in the config": config(
         "[tool.crewdoctor]\ndeadline = 'soon'", "pyproject.toml: 'soon' is not a duration", "write 120s"
     ),

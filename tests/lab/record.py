@@ -9,6 +9,8 @@ RECORDINGS = HERE.parents[1] / "fixtures" / "recordings"
 SCENARIOS = {
     "cd101_fires": "first_nameserver_dead",
     "cd101_quiet": "healthy",
+    "cd102_fires": "search_list",
+    "cd102_quiet": "search_list_of_a_quick_nameserver",
     "cd103_fires": "split_horizon",
     "cd103_quiet": "healthy",
     "cd104_fires": "ipv6_swallowed",

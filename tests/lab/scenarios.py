@@ -90,6 +90,27 @@ def slow_nameserver():
     return Scene([endpoint("svc.lab.example", keep(service(SERVICE)).server_port)])
 
 
+SEARCHED = "shop.svc.cluster.local svc.cluster.local cluster.local lab.internal"
+
+
+def search_list():
+    """A pod's resolv.conf: four search domains come first, and each takes 0.25 s to say no."""
+    resolver(HEALTHY, options="ndots:5")
+    path = Path("/etc/resolv.conf")
+    path.write_text(f"search {SEARCHED}\n{path.read_text(encoding='ascii')}", encoding="ascii")
+    keep(Nameserver(HEALTHY, {"svc.lab.example": [SERVICE]}, delay=0.25))
+    return Scene([endpoint("svc.lab.example", keep(service(SERVICE)).server_port)])
+
+
+def search_list_of_a_quick_nameserver():
+    """The same, and each no takes a moment."""
+    resolver(HEALTHY, options="ndots:5")
+    path = Path("/etc/resolv.conf")
+    path.write_text(f"search {SEARCHED}\n{path.read_text(encoding='ascii')}", encoding="ascii")
+    keep(Nameserver(HEALTHY, {"svc.lab.example": [SERVICE]}))
+    return Scene([endpoint("svc.lab.example", keep(service(SERVICE)).server_port)])
+
+
 def aaaa_unanswered():
     """A is answered, AAAA is not: the resolver waits for both."""
     resolver(HEALTHY, options="timeout:2")

@@ -257,3 +257,12 @@ def test_clients_without_their_socks_extra_are_named_and_the_host_is_not_accused
     assert told[0].message.startswith("ALL_PROXY names a SOCKS proxy, and httpx, requests cannot go to 127.0.3.1:")
     assert told[0].fix.code.startswith("pip install 'httpx[socks]' 'requests[socks]'")
     assert findings(network("socks_proxy_not_for_this_host")) == ()
+
+
+def test_search_domains_that_say_no_are_counted_and_timed(network):
+    told = [each for each in findings(network("search_list")) if each.code == "CD102"]
+
+    assert [each.severity.value for each in told] == ["warning"]
+    assert (told[0].measured.value, told[0].limit.value) == (10, 2)
+    assert told[0].lost == pytest.approx(1.0, abs=0.3)
+    assert findings(network("search_list_of_a_quick_nameserver")) == ()

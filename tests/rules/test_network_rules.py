@@ -281,3 +281,61 @@ def test_a_model_that_cannot_be_read_for_want_of_a_socks_extra_is_named():
 
     assert (finding.subject, finding.severity.value) == ("agent:Clerk/llm", "error")
     assert finding.message.endswith("agent:Clerk/llm (gpt-4o) cannot be called.")
+
+
+def stale():
+    """The recording, and its request that was reset with the exchange beneath it."""
+    recording = sick("cd130")
+    request = next(each for each in recording.spans if each.name == "http.request" and each.failure)
+    exchange = next(each for each in recording.spans if each.parent == request.id)
+    return recording, request, exchange
+
+
+def with_exchange(recording, request, exchange, **attrs):
+    """The same request once more, later."""
+    again = replace(request, id="9.8", start=request.end + 0.5, end=request.end + 0.6, failure=None)
+    there = replace(exchange, id="9.9", parent="9.8", start=again.start, end=again.end, failure=None)
+    there = replace(there, attrs={**exchange.attrs, "received_bytes": 9, "connection": 9, "reused": False, **attrs})
+    return with_spans(recording, again, there)
+
+
+def ended(recording, spans, kind, seconds):
+    """The spans end by another failure."""
+    by_id = {each.id: replace(each, failure=kind and Failure(kind), end=each.start + seconds) for each in spans}
+    return replace(recording, spans=tuple(by_id.get(each.id, each) for each in recording.spans))
+
+
+def test_a_stale_connection_whose_call_failed_is_an_error_and_one_that_was_tried_again_a_warning():
+    recording, request, exchange = stale()
+
+    (failed,) = told(recording, "cd130")
+    (healed,) = told(with_exchange(recording, request, exchange), "cd130")
+
+    assert (failed.severity.value, healed.severity.value) == ("error", "warning")
+    assert failed.measured.value == Seconds(8.0)
+    assert failed.limit.value is UNLIMITED
+    assert {request.id, exchange.id} <= set(failed.evidence)
+
+
+def test_silence_on_a_reused_connection_needs_an_answer_on_a_fresh_one():
+    recording, request, exchange = stale()
+    slow = ended(recording, (request, exchange), FailureKind.TIMEOUT_READ, 5.0)
+    request = next(each for each in slow.spans if each.id == request.id)
+
+    assert told(slow, "cd130") == ()
+    assert [each.code for each in told(with_exchange(slow, request, exchange), "cd130")] == ["CD130"]
+
+
+def test_a_connection_that_survived_a_longer_pause_says_that_idleness_is_not_the_cause():
+    recording, request, exchange = stale()
+    alone = next(each.step for each in recording.spans if each.step.startswith("tool.isolated"))
+    later, there = replace(request, step=alone), replace(exchange, step=alone)
+
+    assert told(with_exchange(recording, later, there, connection=1, reused=True), "cd130") == ()
+
+
+def test_a_service_that_cuts_off_fresh_connections_as_well_is_not_forgetful():
+    recording = sick("cd130")
+    first = next(each for each in recording.spans if each.name == "http.request")
+
+    assert told(ended(recording, (first,), FailureKind.TCP_RESET, 0.1), "cd130") == ()

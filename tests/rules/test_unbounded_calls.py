@@ -12,11 +12,12 @@ from crewdoctor.model.evidence import Evidence
 from crewdoctor.model.finding import Severity
 from crewdoctor.model.inventory import ScanEntry
 from crewdoctor.model.setting import UNLIMITED, Location
+from crewdoctor.model.span import FailureKind
 from crewdoctor.wire.recording import read_recording
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from recordings import TOOL, Scene, wire
+from recordings import CREW, TOOL, Scene, wire
 
 RULE = next(each for each in rulebook.load() if each.code == "CD330")
 
@@ -53,3 +54,17 @@ def severities(tmp_path, *entries):
 )
 def test_severity_follows_who_is_waited_for(tmp_path, entries, expected):
     assert severities(tmp_path, *entries) == expected
+
+
+def test_a_writer_the_guard_stopped_alone_is_judged_by_the_crew(tmp_path):
+    scene = Scene()
+    scene.crew(scan=(call("sqlite3", 5.0),))
+    alone = scene.step("tool.isolated", TOOL, 5.0, 6.0)
+    scene.span(alone, "tool.call", 5.0, 5.1, failure=FailureKind.BLOCKED_WOULD_WRITE, tool="search", n=1)
+    crew = scene.step("crew.kickoff", CREW, 10.0, 17.0)
+    scene.span(crew, "tool.call", 10.5, 15.6, subject=TOOL, failure=FailureKind.TIMEOUT_LOCK, tool="search")
+    scene.write(tmp_path / "recording.jsonl")
+    held = read_recording(tmp_path / "recording.jsonl")
+
+    (found,) = rulebook.apply(RULE, Evidence(held, budget.ledger_of(held)))
+    assert (found.severity, found.observed) == (Severity.ERROR, True)

@@ -6,7 +6,7 @@ import pytest
 
 from crewdoctor.model.options import Options
 from crewdoctor.model.refusal import Refusal
-from crewdoctor.target import NoProject, find_project
+from crewdoctor.target import MINIMAL, NoProject, find_project
 
 CREWAI = "[tool.crewai]\ntype = '{}'\n"
 SCRIPT = "[project.scripts]\nrun_crew = 'house.main:run'\nkickoff = 'house.main:kickoff'\n"
@@ -97,11 +97,15 @@ def test_a_main_of_something_else_is_no_crew(project):
 
 def test_no_project_here_can_be_told_from_a_target_that_is_wrong(project):
     with pytest.raises(NoProject) as refused:
-        project("", {"readme.md": ""})
+        project(".", {"readme.md": ""})
     assert refused.value.exit_code == 2
     with pytest.raises(Refusal) as wrong:
         project("crews.py", {})
     assert not isinstance(wrong.value, NoProject)
+
+
+def test_without_a_target_and_a_project_it_is_a_minimal_crew_that_works_here(project):
+    assert project("", {"readme.md": ""}) == (str(MINIMAL), ".")
 
 
 def test_loading_gets_half_of_a_short_deadline():
