@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -127,7 +128,10 @@ class RawModel:
         Its modules are imported here, so that no sample pays for them.
         """
         import openai
-        from openai.types import chat, responses  # noqa: F401 - imported lazily by the first call otherwise
+        from openai.types import chat  # noqa: F401 - imported lazily by the first call otherwise
+
+        with suppress(ImportError):  # before openai 1.66
+            from openai.types import responses  # noqa: F401 - likewise
 
         def count(_request: Any) -> None:
             self.requests += 1

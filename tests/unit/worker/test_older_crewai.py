@@ -6,6 +6,7 @@ import types
 import openai
 import pytest
 
+from crewdoctor.llm.raw import RawModel
 from crewdoctor.worker import embedded, loader, machine
 from crewdoctor.worker.construction import watched
 from crewdoctor.worker.hosts import sdk_library
@@ -143,3 +144,13 @@ def test_a_crewai_without_a_retry_of_its_own_tries_once(monkeypatch):
     assert machine.rate_limit_attempts() == 1
     monkeypatch.setitem(sys.modules, "crewai.llms.retry", types.SimpleNamespace(_LLM_RATE_LIMIT_MAX_ATTEMPTS=5))
     assert machine.rate_limit_attempts() == 5
+
+
+def test_an_openai_without_the_responses_api_is_called_all_the_same(monkeypatch):
+    monkeypatch.setitem(sys.modules, "openai.types.responses", None)
+    monkeypatch.delattr("openai.types.responses", raising=False)
+    arguments = {"client": {"api_key": "sk-x", "base_url": "http://127.0.0.1:9/v1"}, "create": {"model": "m"}}
+    crew = types.SimpleNamespace(llm=lambda _: object(), raw_call_arguments=lambda _: arguments)
+    raw = RawModel(crew, "llm")
+    assert hasattr(raw.client(), "create")
+    raw.close()
