@@ -55,7 +55,7 @@ _VENDOR = re.compile(
 )
 _ASSIGNED = re.compile(
     rf"(?<![\w-])({_SENSITIVE})(\\?[\"']?\s*[:=]\s*[bfru]?)"
-    r"(?:(\\?[\"'])(.*?)\3|(?!\*\*\*|os\.|getenv|environ|self\.|None\b|True\b|False\b|null\b)([^\s,;&\"'()\[\]{}\\]+))",
+    r"(?:(\\?[\"'])(.*?)\3|(?!\*\*\*|\.\.\.(?!\S)|os\.|getenv|environ|self\.|None\b|True\b|False\b|null\b)([^\s,;&\"'()\[\]{}\\]+))",
     re.IGNORECASE,
 )
 _KEY = re.compile(r"(?<![\w.-])(key\s*=\s*[\"']?)([A-Za-z0-9_+/=-]{8,})", re.IGNORECASE)

@@ -61,6 +61,7 @@ def test_a_secret_is_masked_by_the_shape_around_it(text):
         "first_token: 2.31",
         "sorted(rows, key=len)",
         "api_key=os.environ['OPENAI_API_KEY']",
+        "set it: export GROQ_API_KEY=... in the shell",
         "the model starts to answer in time",
         "requests.get(url, timeout=5)",
         "/orders?limit=50&version=2024",
