@@ -33,11 +33,15 @@ def address(endpoint: Endpoint | None) -> str:
 
 
 def waits_for(evidence: Evidence, span: Span, endpoint: Endpoint | None) -> bool:
-    """Whether what is beneath `span` was waiting for that server, or failed there."""
+    """Whether what is beneath `span` was waiting for that server, or failed there.
+
+    A call that crewAI's client gave up on cancels its requests: they ended, and without a failure of their own.
+    """
     if endpoint is None:
         return True
+    gave_up = span.failure is not None and span.failure.kind.is_timeout
     return any(
         each.attrs.get("host") == endpoint.host and each.attrs.get("port") == endpoint.port
         for each in wires(evidence, span, "http.request", "tcp.connect")
-        if unfinished(each) or each.failure is not None
+        if gave_up or unfinished(each) or each.failure is not None
     )

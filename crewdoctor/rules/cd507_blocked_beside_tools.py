@@ -37,6 +37,8 @@ from crewdoctor.waits import OWN_BOUND, WAIT_KEYS, Wait, blocked, unfinished
 
 CREWAI = "crewai"
 PATIENCE = 10.0
+WITH_RULES = frozenset({"memory", "mcp"})
+"""Kinds of endpoints whose own rules (CD504, CD320, CD322) say more."""
 TOLD_ELSEWHERE = ("llm.call", "tool.call", "limiter.sleep")
 """What a kickoff may be blocked on that has a rule of its own."""
 
@@ -49,6 +51,7 @@ TOLD_ELSEWHERE = ("llm.call", "tool.call", "limiter.sleep")
 )
 def blocked_beside_tools(evidence: Evidence) -> Iterator[Finding]:
     """One finding per kickoff that was blocked outside every model and tool."""
+    of_others = {f"{each.host}:{each.port}" for each in evidence.inventory.endpoints if each.kind in WITH_RULES}
     for kickoff in evidence.spans("crew.kickoff"):
         elsewhere = [span for name in TOLD_ELSEWHERE for span in evidence.children(kickoff, name) if unfinished(span)]
         tasks = [span for span in evidence.children(kickoff, "task.execution") if unfinished(span)]
@@ -56,6 +59,7 @@ def blocked_beside_tools(evidence: Evidence) -> Iterator[Finding]:
         wait = blocked(evidence, kickoff)
         ending = evidence.ledger.would_end_tool("", wait.timeout, InForce())
         known = bool(wait.host or wait.location) and wait.waiting not in {*OWN_BOUND, "unknown", ""}
+        known = known and wait.host not in of_others
         if not unfinished(kickoff) or elsewhere or wait.moving or wait.silent < PATIENCE or not known:
             continue
         subject = tasks[-1].subject if tasks else kickoff.subject
