@@ -26,7 +26,7 @@ from crewdoctor.model.report import Report
 from crewdoctor.model.result import StepResult
 from crewdoctor.report.assemble import assemble
 from crewdoctor.supervisor import LiveStep, Progress, Supervisor
-from crewdoctor.target import Project, find_project, workplace
+from crewdoctor.target import MINIMAL_SHOWN, Project, find_project, workplace
 from crewdoctor.wire.codec import WireError, decode, encode
 from crewdoctor.wire.recording import RecordingWriter, header, read_recording
 from crewdoctor.wire.redact import learn_file
@@ -145,7 +145,9 @@ def _discover(session: _Session) -> Inventory | None:
             {"k": "own", "step": result.step.id, "at": result.end, "text": f"inventory unread: {error}"}
         )
         return None
-    session.writer.write({"k": "inventory", "inventory": held})
+    if session.options.target == MINIMAL_SHOWN:
+        inventory = replace(inventory, target=MINIMAL_SHOWN)
+    session.writer.write({"k": "inventory", "inventory": encode(inventory)})
     if reason := scope.nothing_to_do(inventory, session.options):
         raise Refusal(reason, USAGE)
     missing = [

@@ -19,6 +19,7 @@ LOADS_WITHIN = 60.0
 """Seconds a target may take to load, where the deadline leaves that much."""
 ROOT_MARKS = ("pyproject.toml", "crewdoctor.toml")
 MINIMAL = Path(__file__).resolve().parent / "minimal" / "minimal_crew.py"
+MINIMAL_SHOWN = "a minimal crew (there is no crew here)"
 _MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*\Z")
 
 
@@ -36,6 +37,8 @@ class Project:
     @property
     def shown(self) -> str:
         """The target from the project's folder on."""
+        if self.target == str(MINIMAL):
+            return MINIMAL_SHOWN
         return self.target.removeprefix(f"{self.root}{os.sep}")
 
     def inspect_arguments(self, options: Options) -> dict[str, Any]:

@@ -70,7 +70,7 @@ def options(
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return the exit code of the process."""
     try:
-        code = app(args=list(arguments), prog_name="crewdoctor", standalone_mode=False)
+        code = app(args=list(arguments) or ["--help"], prog_name="crewdoctor", standalone_mode=False)
         sys.stdout.flush()
     except Refusal as refusal:
         return _say(refusal.sentence, refusal.exit_code)

@@ -26,6 +26,7 @@ def demo(
 
     Its tool waits for ever on a service that has stopped answering.
     """
+    import os
     import socket
     import tempfile
 
@@ -41,4 +42,5 @@ def demo(
         place = folder or Path(scratch)
         place.mkdir(exist_ok=True)
         crew = project.write(place, silent.getsockname()[1])
+        os.environ["CREWAI_STORAGE_DIR"] = str(Path(scratch) / "storage")  # crewai's, else left in the user's home
         raise typer.Exit(running.diagnose(running.Asked(str(crew)), {"llm": "embedded"}, recording, told))

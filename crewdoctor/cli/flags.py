@@ -60,7 +60,9 @@ Recording = Annotated[
 ]
 Deadline = Annotated[
     Optional[str],  # noqa: UP045 - as above
-    typer.Option("--deadline", help="Time for the diagnosis: 120s, 2m or 90. Default: 120s."),
+    typer.Option(
+        "--deadline", help="Time for it all: 120s, 2m or 90. Default: 120s; preflight, probe-llm and probe-net: 60s."
+    ),
 ]
 
 Text = Optional[str]  # noqa: UP045 - as above

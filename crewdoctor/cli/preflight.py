@@ -17,6 +17,7 @@ def preflight(
     with_crew: Annotated[
         bool, typer.Option("--with-crew", help="Also run the full crew, on the embedded model.")
     ] = False,
+    outer: flags.Outer = None,
     deadline: flags.Deadline = None,
     fail_on: flags.FailOn = None,
     select: flags.Select = None,
@@ -37,6 +38,7 @@ def preflight(
     from crewdoctor.cli import running
 
     given = {
+        "outer": outer,
         "deadline": deadline,
         "fail_on": fail_on,
         "select": select,

@@ -87,7 +87,8 @@ class Screen:
             self._try(lambda: self._area.draw(list(self._rows(self._area.size()[0]))))
         elif not progress.going:
             reason = f": {progress.waiting}" if progress.waiting else ""
-            self.say(f"{self._clock()}  {progress.state:<7}  {progress.announce or progress.step_id}{reason}")
+            state = "done" if progress.state == "ok" else progress.state  # what it found is the report's to say
+            self.say(f"{self._clock()}  {state:<7}  {progress.announce or progress.step_id}{reason}")
 
     def _rows(self, columns: int) -> Iterator[Row]:
         yield self._head()

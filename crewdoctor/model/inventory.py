@@ -72,6 +72,8 @@ class TaskEntry:
     async_execution: bool = False
     human_input: bool = False
     prompt_chars: int = 0
+    output_file: str = ""
+    """Where crewai writes its result, as written."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,8 @@ def plan(inventory: Inventory, options: Options, results: Sequence[StepResult]) 
         (agent.prompt_chars for agent in inventory.agents), default=0
     )
     announce = f"run the whole crew as it is, with at most {left} calls of its model (about {likely} expected)"
+    written = [task.output_file for task in inventory.tasks if task.output_file]
+    announce += f"; it writes {', '.join(written)}" if written else ""
     if embedded:
         announce = "run the whole crew on the simulated model; tools that would write are stopped"
     if pause := 0.0 if embedded else cooling.seconds(results):

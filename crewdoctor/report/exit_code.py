@@ -43,7 +43,11 @@ def exit_code(recording: Recording, findings: Sequence[Finding]) -> int:
 
 def unanswered(recording: Recording) -> str:
     """How the one call of a model failed, where the command stands or falls with it; empty where none did."""
-    return next((f"{call.model}: {call.failure}" for call in model_calls(recording) if call.failure), "")
+    failed = [f"{call.model}: {call.failure}" for call in model_calls(recording) if call.failure]
+    if recording.header.options.scope in {"preflight", "llm"}:  # not even begun: no key, no client
+        asked = (result for result in recording.results if result.step.probe == "llm.sdk")
+        failed += [f"{each.step.subject}: {each.reason}" for each in asked if each.status is Status.FAILED]
+    return next(iter(failed), "")
 
 
 def raised(recording: Recording) -> bool:

@@ -187,7 +187,10 @@ def _folded(report: Report) -> Iterator[tuple[str, list[str]]]:
         lines = (*timing.ladder(report), *timing.waterfall(report, _WIDTH, every=False))
         yield "Where the time went", list(_screen(lines))
     if report.ledger:
-        yield "Ledger: the longest each scope can take", list(_screen(ledger.lines(report.ledger, report.simulated)))
+        yield (
+            "Ledger: how long one silent dependency can hold each scope",
+            list(_screen(ledger.lines(report.ledger, report.simulated))),
+        )
     idle = [each for each in report.rules if each.status is RuleStatus.NOT_APPLICABLE]
     left_out = [each for each in report.rules if each.status is RuleStatus.IGNORED and not each.ignored]
     if report.unexamined or idle or left_out:

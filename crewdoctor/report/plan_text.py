@@ -29,11 +29,13 @@ def _rows(inventory: Inventory, plans: Sequence[Plan], options: Options) -> Iter
 
 
 def cost(plans: Sequence[Plan]) -> str:
-    """`at most 12 calls of a paid model, 24000 tokens`."""
+    """`at most 12 calls of the crew's own model, 24000 tokens`."""
     calls = sum(plan.llm_calls for plan in plans)
     if not calls:
-        return "no call of a paid model"
-    return f"at most {wording.plural(calls, 'call')} of a paid model, {sum(plan.tokens for plan in plans)} tokens"
+        return "no call of the crew's own model"
+    return (
+        f"at most {wording.plural(calls, 'call')} of the crew's own model, {sum(plan.tokens for plan in plans)} tokens"
+    )
 
 
 def _step(step: Step) -> Iterator[str]:

@@ -66,6 +66,8 @@ def _of_result(
         status, answer = "killed", result.reason
     elif held := stopped(result):
         status, answer = "skipped", held
+    elif (cap := result.facts.get("llm_calls_capped")) is not None:
+        status, answer = "killed", f"ended by the cap of its model's calls after {cap} (--max-llm-calls)"
     elif failed and len(failed) == len(top):
         failure = failed[0].failure
         status, answer = "failed", failure.kind.value if failure else ""

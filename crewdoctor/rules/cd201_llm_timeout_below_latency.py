@@ -140,7 +140,7 @@ def _finding(  # noqa: PLR0913 - the facts of one sentence
         limit=Quantity("timeout.read", setting.value, where=setting.provenance.where),
         location=setting.provenance.location,
         fix=Fix(
-            f"Allow {wanted} s, about three times the longest wait, and bound the attempts",
+            f"Allow {wanted} s, with room above the longest wait of {wording.seconds(longest)}, and bound the attempts",
             f"LLM(..., timeout={wanted}, max_retries=1)",
         ),
         lost=cost(terms.task, longest) if terms and hits else 0.0,

@@ -46,8 +46,8 @@ def trace_prompt_waits(evidence: Evidence) -> Iterator[Finding]:
         layer=Layer.ENVIRONMENT,
         subject="terminal",
         message=(
-            "This is a terminal where crewAI has never run: at its end the first run asks whether to show its trace, "
-            f"and waits {WAITS} s for an answer."
+            "In this folder crewAI has not run before: on a terminal, its first run ends with the question whether to "
+            f"show its trace, and waits {WAITS} s for an answer."
         ),
         evidence=(f"step:{step.step.id}",),
         fix=Fix("Answer it once, or decide beforehand", "export CREWAI_TRACING_ENABLED=false", "sh"),

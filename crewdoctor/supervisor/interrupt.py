@@ -13,7 +13,10 @@ _NUMBERS = (signal.SIGINT, signal.SIGTERM)
 
 @final
 class Interrupts:
-    """Within: `arrived` names the first signal. After: the handler that stood before is called with it."""
+    """Within: `arrived` names the first signal. After: the handler that stood before is called with it.
+
+    A signal that is ignored (`nohup`, a job in the background) stays ignored.
+    """
 
     def __init__(self) -> None:
         self.arrived: int | None = None
@@ -21,7 +24,8 @@ class Interrupts:
 
     def __enter__(self) -> Interrupts:
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._note) for number in _NUMBERS}
+            heeded = [number for number in _NUMBERS if signal.getsignal(number) is not signal.SIG_IGN]
+            self._before = {number: signal.signal(number, self._note) for number in heeded}
         return self
 
     def _note(self, number: int, _frame: FrameType | None) -> None:

@@ -48,6 +48,7 @@ def task_entries(parts: Parts, inputs: dict[str, Any]) -> list[TaskEntry]:
             bool(getattr(task, "async_execution", False)),
             bool(getattr(task, "human_input", False)),
             sum(len(filled(getattr(task, name, ""), inputs)) for name in ("description", "expected_output")),
+            str(getattr(task, "output_file", None) or ""),
         )
         for subject, task in parts.tasks.items()
     ]

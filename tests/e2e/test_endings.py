@@ -58,6 +58,11 @@ def until(fact, seconds):
     return held
 
 
+def heed_ctrl_c():
+    """Whoever runs the tests in the background ignores it, and a child inherits that."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 class Run:
     """`crewdoctor diagnose` of a crew whose tool hangs, started; `word` marks its processes."""
 
@@ -75,6 +80,7 @@ class Run:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
+            preexec_fn=heed_ctrl_c,  # noqa: PLW1509 - no threads here
         )
 
     def until_recorded(self, *texts, seconds=90):

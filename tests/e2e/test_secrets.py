@@ -136,7 +136,7 @@ from dotenv import load_dotenv
 load_dotenv()
 sys.stderr.write("giving up on " + os.environ["VAULT_PIN"] + " with password={last_words}\\n")
 sys.stderr.flush()
-os._exit(3)
+os.kill(os.getpid(), 9)
 """
 
 

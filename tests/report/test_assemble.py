@@ -160,5 +160,5 @@ def test_a_crew_that_failed_for_no_known_reason_is_not_told_to_be_fine():
     told = assemble(recording(raised), (), ()).verdict
 
     assert told == "no mismatch found that explains why the crew failed (python.exception: no 'choices')"
-    assert assemble(recording(capped), (), ()).verdict == "no mismatch found"
+    assert assemble(recording(capped), (), ()).verdict == "no mismatch found; 1 question stayed open"
     assert assemble(recording(replace(raised, facts={"result": "completed"})), (), ()).verdict == "no mismatch found"

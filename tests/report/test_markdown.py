@@ -67,7 +67,7 @@ def test_details_are_folded_and_closed():
     assert titles == [
         "All 5 questions",
         "Where the time went",
-        "Ledger: the longest each scope can take",
+        "Ledger: how long one silent dependency can hold each scope",
         "Not examined (2)",
     ]
     assert text.count("<details>") == text.count("</details>")

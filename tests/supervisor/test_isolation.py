@@ -172,6 +172,7 @@ def test_ctrl_c_ends_the_step_and_keeps_its_result(tmp_path):
         [sys.executable, "-c", PARENT, str(path), PROBES, str(tmp_path)],
         env=dict(os.environ),
         stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509 - no threads here
     )
     until = time.monotonic() + 30
     while time.monotonic() < until and not (path.exists() and b'"tool.call"' in path.read_bytes()):

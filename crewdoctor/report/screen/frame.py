@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from crewdoctor import wording
+from crewdoctor.model.layer import Layer
 from crewdoctor.model.report import Report
 from crewdoctor.model.rule import RuleStatus
 from crewdoctor.report.exit_code import FOUND, HEALTHY, MEANING
@@ -13,6 +14,8 @@ from crewdoctor.report.screen.line import BLANK, SIMULATED, Line, heading, line
 
 _SHOWN_VERSIONS = ("crewai", "crewai-tools", "openai", "httpx")
 _FEW = 12
+EXPOSED = frozenset({Layer.LLM, Layer.TOOL, Layer.AGENT, Layer.CREW})
+"""Layers whose notes speak of settings nobody wrote: together they are one line."""
 
 
 def head(report: Report) -> Iterator[Line]:
@@ -67,12 +70,17 @@ def verdict(report: Report) -> Iterator[Line]:
 
 
 def notes(report: Report) -> Iterator[Line]:
-    """Exposure from defaults, as one line; crewdoctor's own lines."""
+    """Exposure from defaults, as one line; what else is worth a note; crewdoctor's own lines."""
+    exposed = [note for note in report.notes if note.layer in EXPOSED and not note.observed]
+    others = [note for note in report.notes if note not in exposed]
     if report.longest_hang or report.notes:
-        codes = ", ".join(dict.fromkeys(note.code for note in report.notes))
-        told = report.longest_hang or report.notes[0].message
         yield BLANK
-        yield line(("note: ", "cyan"), told, (f"  (crewdoctor explain {codes})" if codes else "", "dim"), hang=6)
+    if report.longest_hang or exposed:
+        codes = ", ".join(dict.fromkeys(note.code for note in exposed))
+        told = report.longest_hang or exposed[0].message
+        yield line(("note: ", "cyan"), told, (f"  ({codes})" if codes else "", "dim"), hang=6)
+    for note in others:
+        yield line(("note: ", "cyan"), note.message, (f"  ({note.code})", "dim"), hang=6)
     for text in report.environment.get("notes") or ():
         yield line(("crewdoctor: ", "dim"), (text, "dim"), hang=6)
     allowed = report.environment.get("allowed_tools") or ()

@@ -15,7 +15,7 @@ def lines(scopes: tuple[Scope, ...], simulated_subjects: tuple[str, ...]) -> Ite
     """The section."""
     if not scopes:
         return
-    yield from heading("Ledger: the longest each scope can take")
+    yield from heading("Ledger: how long one silent dependency can hold each scope")
     for scope in scopes:
         yield from _tree(scope, "", "", simulated_subjects)
 
@@ -27,7 +27,7 @@ def _ceiling(told: str) -> str:
 
 def _tree(scope: Scope, lead: str, below: str, simulated_subjects: tuple[str, ...]) -> Iterator[Line]:
     name = scope.name if not scope.subject or scope.subject == scope.name else f"{scope.name} {scope.subject}"
-    measured = f"  took {scope.floor}" if scope.floor else ""
+    measured = f"  shortest seen {scope.floor}" if scope.floor else ""
     yield line(
         (lead, "dim"),
         name,
