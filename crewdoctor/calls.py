@@ -65,6 +65,11 @@ class Attempt:
         failure = self.span.failure
         return failure is not None and failure.kind in {FailureKind.TIMEOUT_READ, FailureKind.TIMEOUT_TOTAL}
 
+    def stood_still(self, allowed: float) -> bool:
+        """Whether its stream began within `allowed` and waited later: such a one the SDK does not send again."""
+        first = _seconds(self.span.attrs.get("first_byte"))
+        return self.stream and first is not None and first <= allowed
+
     @property
     def status(self) -> int:
         """HTTP status of the answer, 0 for none."""

@@ -146,9 +146,12 @@ class Ledger:
         for root in self.roots:
             yield from root.walk()
 
-    def terms(self, subject: str) -> LlmTerms | None:
-        """Return the terms of a model; of several agents that share it, those of the longest ceiling."""
-        held = [each for each in self.models if each.subject == subject]
+    def terms(self, subject: str, *, begun: bool = False) -> LlmTerms | None:
+        """Return the terms of a model; of several agents that share it, those of the longest ceiling.
+
+        `begun`: some of a stream had come; the SDK does not retry those (openai 2.54, measured), the agent does.
+        """
+        held = [replace(each, retries=0) if begun else each for each in self.models if each.subject == subject]
         return max(held, key=lambda each: _rank(each.task), default=None)
 
     def tool(self, subject: str) -> InForce:
@@ -179,12 +182,8 @@ class Ledger:
         return Ending(timeout, text, where, ids)
 
     def would_end_llm(self, subject: str, *, begun: bool = False) -> Ending:
-        """What would have ended a model call that is blocked: each attempt, and all of them.
-
-        `begun`: some of a stream had come; the SDK does not retry those (openai 2.54, measured), the agent does.
-        """
-        terms = self.terms(subject)
-        terms = replace(terms, retries=0) if terms is not None and begun else terms
+        """What would have ended a model call that is blocked: each attempt, and all (`begun`: see `terms`)."""
+        terms = self.terms(subject, begun=begun)
         if terms is None or terms.read is UNKNOWN:
             return Ending(UNKNOWN, "what would have ended it could not be read")
         if terms.read is UNLIMITED:

@@ -16,6 +16,9 @@ from crewdoctor.model.setting import UNKNOWN, UNLIMITED, Provenance, Seconds, Se
 DEFAULT_EXECUTIONS = 3
 """crewai `Agent.max_retry_limit` is 2 by default, so a failing task is executed three times (1.15.30)."""
 
+OF_AN_AGENT = ("crew/manager_llm", "crew/planning_llm")
+"""Models of agents crewai makes itself, with its own retries (1.15.30: crew.py, utilities/planning_handler.py)."""
+
 
 def ledger_of(recording: Recording) -> Ledger:
     """Compute the ledger. Empty where the target did not load."""
@@ -29,7 +32,7 @@ def ledger_of(recording: Recording) -> Ledger:
     tasks = tuple(book.task(task, agents) for task in inventory.tasks) or tuple(agents.values())
     crew = book.crew(tasks)
     roots = (book.outer(crew, recording.header.options.outer),)
-    models = tuple(terms for agent in inventory.agents if (terms := book.terms(agent)))
+    models = book.models()
     return Ledger(
         roots=roots,
         inversions=tuple(book.inversions),
@@ -88,6 +91,16 @@ class _Book:
             executions=_count(again, DEFAULT_EXECUTIONS - 1) + 1,
             executions_setting=again,
             deadline=timeout_of(deadline.value) if deadline else UNKNOWN,
+        )
+
+    def models(self) -> tuple[LlmTerms, ...]:
+        """Return the terms of every model: an agent's, then those of crewai's own agents and of single calls."""
+        held = tuple(terms for agent in self.inventory.agents if (terms := self.terms(agent)))
+        known = {terms.subject for terms in held}
+        beside = [llm.subject for llm in self.inventory.llms if llm.known and llm.subject not in known]
+        return held + tuple(
+            terms if terms.subject in OF_AN_AGENT else replace(terms, executions=1)
+            for terms in map(self.terms_of, beside)
         )
 
     def floor(self, name: str, subject: str) -> Timeout:

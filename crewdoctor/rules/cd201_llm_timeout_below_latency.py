@@ -113,7 +113,7 @@ def _finding(  # noqa: PLR0913 - the facts of one sentence
     allowed = setting.value.value
     longest = max(seen, *(each.seconds for each in over), 0.0) if over else seen
     shown = [*over, *sorted(answered, key=lambda each: -(each.latency or 0.0))[:1]]
-    terms = evidence.ledger.terms(llm.subject)
+    terms = evidence.ledger.terms(llm.subject, begun=bool(over) and all(each.stood_still(allowed) for each in over))
     wanted = rounded_up(3 * longest)
     waits = "between two chunks" if llm.attrs.get("stream") else "for an answer"
     if hits:

@@ -125,7 +125,7 @@ def _layers(
         (terms.retries + 1, "attempts of the SDK", "max_retries", terms.retries_setting),
         (terms.executions, "executions of the task", "max_retry_limit", terms.executions_setting),
     ]
-    factors = [each for each, seen in zip(known, repeated, strict=True) if seen]
+    factors = [each for each, seen in zip(known, repeated, strict=True) if seen and each[0] > 1]
     factors.sort(key=lambda each: (-each[0], each[2] == "max_retries"))
     parts = [f"{count} {what} ({name}={count - 1})" for count, what, name, _ in factors]
     if limited:

@@ -164,3 +164,19 @@ def test_an_outage_behind_one_request_without_repetition_is_told():
     (finding,) = told(alone, "CD311")
     assert finding.severity.value == "error"
     assert "See why the server fails every request" in finding.fix.title
+
+
+@pytest.mark.parametrize(("first", "counted"), [(0.2, "3 for one call, 3 executions"), (2.4, "9 for one call")])
+def test_the_sdk_asks_again_for_a_stream_only_that_had_not_begun(first, counted):
+    recording = held("cd201_fires")
+    (llm,) = recording.inventory.llms
+    streamed = replace(recording, inventory=replace(recording.inventory, llms=(replace(llm, attrs={"stream": True}),)))
+
+    def change(span):
+        if span.name == "http.request":
+            return replace(span, attrs={**span.attrs, "first_byte": first})
+        return replace(span, attrs={**span.attrs, "stream": True, "gaps_max": 4.0}) if span.name == "llm.call" else span
+
+    (finding,) = told(changed(streamed, change), "CD201")
+    assert "between two chunks" in finding.message
+    assert counted in finding.message

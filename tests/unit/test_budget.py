@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crewdoctor import wording
 from crewdoctor.budget import FOREVER, backoff, call_ceiling, cost, ledger_of, outlives, task_ceiling
 from crewdoctor.budget.arithmetic import longest, times, total
 from crewdoctor.model.inventory import AgentEntry, Inventory, LlmEntry, ScanEntry, TaskEntry, ToolEntry
@@ -249,3 +250,22 @@ def test_requests_on_a_429_count_the_retry_the_installed_crewai_has(known, reque
     assert any(
         f"on 429 {requests} requests" in scope.formula for root in ledger_of(recording).roots for scope in walk(root)
     )
+
+
+def test_every_model_of_a_crew_has_terms():
+    """Else nothing could be said of what ends the silence of a planner's or a manager's model."""
+    recording = crew()
+    planner, caller, foreign = "crew/planning_llm", f"{AGENT}/function_calling_llm", f"{AGENT}/guardrail_llm"
+    models = [LlmEntry(each, "o4-mini", "openai", True) for each in (planner, caller)]
+    settings = [Setting(each.subject, "llm", "timeout.read", Seconds(40.0), WRITTEN) for each in models]
+    inventory = replace(
+        recording.inventory,
+        llms=(*recording.inventory.llms, *models, LlmEntry(foreign, "House", "House", False)),
+        settings=(*recording.inventory.settings, *settings),
+    )
+    ledger = ledger_of(replace(recording, inventory=inventory))
+
+    assert ledger.terms(planner).formula == f"3 executions {wording.TIMES} 40 s"
+    assert ledger.would_end_llm(caller).text == "its read timeout of 40 s (crew.py:14) would have ended this attempt"
+    assert ledger.terms(foreign) is None
+    assert [each.subject for each in ledger.models] == [MODEL, planner, caller]
