@@ -39,13 +39,13 @@ from crewdoctor.model.setting import UNLIMITED, Seconds
 from crewdoctor.model.span import FailureKind, Span
 from crewdoctor.remedies import bounded_call
 from crewdoctor.toolcalls import TOOL_KEYS, ToolCalls, blocked_by_us, failure_of, tool_calls
-from crewdoctor.waits import unfinished
+from crewdoctor.waits import WAIT_KEYS, blocked, unfinished
 
 _LOCAL = WAITERS | {"subprocess"}
 """Waits for something of this machine: a child, another thread, a queue."""
 
 
-@rule("CD330", since="0.1", needs=("inventory",), uses=TOOL_KEYS)
+@rule("CD330", since="0.1", needs=("inventory",), uses=(*TOOL_KEYS, *WAIT_KEYS))
 def database_or_queue_call_unbounded(evidence: Evidence) -> Iterator[Finding]:
     """One finding per tool: the lock it gave up on, else what nothing would end."""
     for calls in tool_calls(evidence):
@@ -54,7 +54,7 @@ def database_or_queue_call_unbounded(evidence: Evidence) -> Iterator[Finding]:
         endless = [each for each in entries if each.client not in NETWORK_CLIENTS and _endless(each)]
         bounded = any(each.client in WAITERS and isinstance(wire_timeout(each.timeout), Seconds) for each in entries)
         if locked and not _passed(evidence, calls):
-            yield _of_lock(evidence, calls.tool, locked, entries)
+            yield _of_lock(evidence, calls.tool, locked, entries, _still_waiting(evidence, calls))
         elif endless and not bounded:
             yield _unbounded(evidence, calls.tool, min(endless, key=_tame))
 
@@ -75,6 +75,12 @@ def _locked(evidence: Evidence, span: Span) -> bool:
     return told or (span.attrs.get("error_kind") == FailureKind.TIMEOUT_LOCK.value and not unfinished(span))
 
 
+def _still_waiting(evidence: Evidence, calls: ToolCalls) -> list[str]:
+    """Ids of the same wait where our deadline came before the database gave up."""
+    waits = [blocked(evidence, span) for span in calls.every if unfinished(span)]
+    return [each for wait in waits if wait.waiting == "lock" for each in wait.ids]
+
+
 def _passed(evidence: Evidence, calls: ToolCalls) -> bool:
     """Whether the tool also came through: a lock that was busy once, with four at a time, say, is no rule."""
     return any(
@@ -83,7 +89,9 @@ def _passed(evidence: Evidence, calls: ToolCalls) -> bool:
     )
 
 
-def _of_lock(evidence: Evidence, tool: ToolEntry, locked: list[Span], entries: tuple[ScanEntry, ...]) -> Finding:
+def _of_lock(
+    evidence: Evidence, tool: ToolEntry, locked: list[Span], entries: tuple[ScanEntry, ...], waiting: list[str]
+) -> Finding:
     span = max(locked, key=lambda each: each.seconds())
     entry = next((each for each in entries if each.client not in NETWORK_CLIENTS | _LOCAL), None)
     limit = wire_timeout(entry.timeout) if entry else None
@@ -102,7 +110,7 @@ def _of_lock(evidence: Evidence, tool: ToolEntry, locked: list[Span], entries: t
             f"Tool `{tool.name}` waited {wording.seconds(span.seconds())} for a lock that somebody else holds on its "
             f"database, and gave up (span {span.id}, {wording.plural(len(locked), 'call')}{by}){said}."
         ),
-        evidence=tuple(dict.fromkeys((*(each.id for each in locked), *((scan_id(entry),) if entry else ())))),
+        evidence=tuple(dict.fromkeys((*(each.id for each in locked), *waiting, *((scan_id(entry),) if entry else ())))),
         measured=Quantity("wait for the lock", Seconds(round(span.seconds(), 3)), n=len(locked)) if allowed else None,
         limit=Quantity("timeout", limit, where=place) if isinstance(limit, Seconds) else None,
         location=entry.location if entry else tool.location,

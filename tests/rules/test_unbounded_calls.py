@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from crewdoctor import budget, rulebook
+from crewdoctor import budget, causality, rulebook
 from crewdoctor.model.evidence import Evidence
 from crewdoctor.model.finding import Severity
 from crewdoctor.model.inventory import ScanEntry
+from crewdoctor.model.result import Status
 from crewdoctor.model.setting import UNLIMITED, Location
 from crewdoctor.model.span import FailureKind
 from crewdoctor.wire.recording import read_recording
@@ -68,3 +69,18 @@ def test_a_writer_the_guard_stopped_alone_is_judged_by_the_crew(tmp_path):
 
     (found,) = rulebook.apply(RULE, Evidence(held, budget.ledger_of(held)))
     assert (found.severity, found.observed) == (Severity.ERROR, True)
+
+
+def test_a_wait_for_the_same_lock_that_our_deadline_cut_off_is_no_second_cause(tmp_path):
+    scene = Scene()
+    scene.crew(scan=(call("sqlite3", 30.0),))
+    alone = scene.step("tool.isolated", TOOL, 5.0, 20.2, Status.KILLED, reason="no answer after 15.0 s")
+    scene.stack(alone, 20.1, scene.tool(alone, 5.0, None), "lock", seconds=15.1, peer="the database orders.db")
+    crew = scene.step("crew.kickoff", CREW, 21.0, 52.0)
+    scene.span(crew, "tool.call", 21.5, 51.6, subject=TOOL, failure=FailureKind.TIMEOUT_LOCK, tool="search")
+    scene.write(tmp_path / "recording.jsonl")
+    held = read_recording(tmp_path / "recording.jsonl")
+    findings, _ = rulebook.run(Evidence(held, budget.ledger_of(held)), select=("CD304", "CD330"))
+
+    (found,) = causality.order(findings, held)
+    assert (found.code, [each.code for each in found.explained]) == ("CD330", ["CD304"])

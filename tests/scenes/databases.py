@@ -1,7 +1,8 @@
 """What the rule of databases, queues and child processes is shown."""
 
-from recordings import TOOL, Scene, default, scan_entry
+from recordings import CREW, TOOL, Scene, default, scan_entry
 
+from crewdoctor.model.result import Status
 from crewdoctor.model.setting import UNLIMITED, Location, Seconds, Setting
 from crewdoctor.model.span import FailureKind
 
@@ -15,7 +16,7 @@ def _crew(scene: Scene, client: str, limit: float | None) -> None:
 
 
 def cd330_fires(scene: Scene) -> None:
-    """sqlite3 gave up on a lock after its default of 5 s."""
+    """sqlite3 gave up on a lock after its default of 5 s; a call of the crew was still waiting for it."""
     _crew(scene, "sqlite3", 5.0)
     step = scene.step("tool.isolated", TOOL, 5.0, 11.0)
     scene.span(
@@ -30,6 +31,9 @@ def cd330_fires(scene: Scene) -> None:
         args_source="synthesised",
         guarded=True,
     )
+    crew = scene.step("crew.kickoff", CREW, 11.0, 15.0, Status.KILLED, reason="no answer after 4.0 s")
+    call = scene.span(crew, "tool.call", 11.5, None, subject=TOOL, tool="search", guarded=True)
+    scene.stack(crew, 14.9, call, "lock", seconds=3.4, peer="the database orders.db")
 
 
 def cd330_quiet(scene: Scene) -> None:
