@@ -34,6 +34,9 @@ from crewdoctor.wire.redact import learn_file
 PLANNED_SHARE = 0.75
 """Of the deadline; the rest is for killing and reporting (product.md, Manners)."""
 
+SHORT = 50.0
+"""Seconds of deadline below which a quarter of what is planned is less than the 10 s a hang is told by."""
+
 
 class Terminated(BaseException):
     """SIGTERM arrived; the partial report is still made."""
@@ -160,6 +163,9 @@ def _probe(
     session: _Session, inventory: Inventory, announce: Callable[[Inventory, Plan, Options], None] | None
 ) -> None:
     asked, extra = session.options, dict[str, Any]()
+    if asked.scope == "diagnose" and asked.deadline < SHORT:
+        told = f"a deadline of {asked.deadline:g} s leaves a tool too little time for its silence to be called a hang"
+        session.writer.write({"k": "own", "step": "", "at": time.monotonic() - session.zero, "text": told})
     for stage in planner.STAGES:
         options = replace(asked, llm=choose_llm(asked, inventory, stage))
         session.options = options
