@@ -106,6 +106,14 @@ def _fix(way: Reach, asked: Sequence[Span]) -> Fix:
     knowing = next((str(span.attrs["nameserver"]) for span in asked if _knows(span)), "")
     if knowing:
         return Fix(f"Ask {knowing} first: it knows the name", f"nameserver {knowing}", "resolv.conf")
+    told = {str(span.attrs["rcode"]): str(span.attrs["nameserver"]) for span in asked if span.attrs.get("rcode")}
+    if told and not set(told) - {"SERVFAIL", "REFUSED"}:  # neither says that there is no such name
+        code, nameserver = next(iter(told.items()))
+        return Fix(
+            f"See why {nameserver} answers {code} for it, or ask a nameserver that serves this name",
+            f"getent ahosts {way.endpoint.host}",
+            "sh",
+        )
     return Fix(
         f"Correct the host in {way.endpoint.source or 'the setting that names it'}",
         f"getent ahosts {way.endpoint.host}",
