@@ -84,12 +84,17 @@ def name_does_not_resolve(evidence: Evidence) -> Iterator[Finding]:
         )
 
 
+def _knows(span: Span) -> bool:
+    """Whether it gave an address the resolver takes: it takes none that comes with SERVFAIL or REFUSED."""
+    return bool(span.attrs.get("answers")) and span.failure is None
+
+
 def _by_nameserver(asked: Sequence[Span]) -> str:
     """What each nameserver said, in words."""
     said = []
     for nameserver in dict.fromkeys(str(span.attrs.get("nameserver")) for span in asked):
         answers = [span for span in asked if span.attrs.get("nameserver") == nameserver]
-        if any(span.attrs.get("answers") for span in answers):
+        if any(_knows(span) for span in answers):
             said.append(f"{nameserver} knows it")
             continue
         codes = dict.fromkeys(str(span.attrs["rcode"]) for span in answers if span.attrs.get("rcode"))
@@ -98,9 +103,17 @@ def _by_nameserver(asked: Sequence[Span]) -> str:
 
 
 def _fix(way: Reach, asked: Sequence[Span]) -> Fix:
-    knowing = next((str(span.attrs["nameserver"]) for span in asked if span.attrs.get("answers")), "")
+    knowing = next((str(span.attrs["nameserver"]) for span in asked if _knows(span)), "")
     if knowing:
         return Fix(f"Ask {knowing} first: it knows the name", f"nameserver {knowing}", "resolv.conf")
+    told = {str(span.attrs["rcode"]): str(span.attrs["nameserver"]) for span in asked if span.attrs.get("rcode")}
+    if told and not set(told) - {"SERVFAIL", "REFUSED"}:  # neither says that there is no such name
+        code, nameserver = next(iter(told.items()))
+        return Fix(
+            f"See why {nameserver} answers {code} for it, or ask a nameserver that serves this name",
+            f"getent ahosts {way.endpoint.host}",
+            "sh",
+        )
     return Fix(
         f"Correct the host in {way.endpoint.source or 'the setting that names it'}",
         f"getent ahosts {way.endpoint.host}",

@@ -339,3 +339,24 @@ def test_a_service_that_cuts_off_fresh_connections_as_well_is_not_forgetful():
     first = next(each for each in recording.spans if each.name == "http.request")
 
     assert told(ended(recording, (first,), FailureKind.TCP_RESET, 0.1), "cd130") == ()
+
+
+@pytest.mark.parametrize(
+    ("failure", "words", "fix"),
+    [
+        (None, "knows it", "it knows the name"),
+        (Failure(FailureKind.DNS_SERVFAIL, "x answered SERVFAIL"), "says SERVFAIL", "answers SERVFAIL for it"),
+    ],
+)
+def test_an_address_that_comes_with_servfail_is_not_known(failure, words, fix):
+    recording = sick("cd103")
+    rcode = "SERVFAIL" if failure else "NOERROR"
+
+    def answer(span):
+        if span.name != "dns.query":
+            return span
+        return replace(span, failure=failure, attrs={**span.attrs, "answers": 1, "rcode": rcode})
+
+    (finding,) = told(replace(recording, spans=tuple(map(answer, recording.spans))), "cd103")
+    assert words in finding.message
+    assert fix in finding.fix.title
