@@ -4,8 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SEED ?= 1
-# Most tests wait for servers and processes: two at once; a module's tests share what it started.
-JOBS ?= 2
+# Most tests wait for servers and processes: some modules at once; a module's tests share what it started.
+JOBS ?= 3
+QUICK_JOBS ?= 4
 PYTEST = $(BIN)/python -m pytest -q -n $(JOBS) --dist loadscope
 # Compiled files go beside the project, whatever the environment says of bytecode.
 RUN := env -u PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX=$(CURDIR)/.cache/pyc
@@ -24,7 +25,7 @@ quick: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(RUN) $(PYTEST) -m "not crewai and not netns and not lab" tests/contracts tests/unit tests/wire tests/timeline tests/report tests/cli tests/net tests/rules tests/probes
+	$(RUN) $(PYTEST) -n $(QUICK_JOBS) -m "not crewai and not netns and not lab" tests/contracts tests/unit tests/wire tests/timeline tests/report tests/cli tests/net tests/rules tests/probes
 
 test: $(STAMP)
 	$(BIN)/ruff check .
