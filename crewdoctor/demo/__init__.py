@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 HERE = Path(__file__).parent
-EXPECTED = ("CD304", "tool:look_up_stock")
-"""Code and subject of the first finding; `make demo` holds crewdoctor to it."""
 
 
 def write(folder: Path, port: int) -> Path:
