@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from crewdoctor.model.inventory import Inventory
 from crewdoctor.model.layer import Layer
@@ -19,6 +18,7 @@ from crewdoctor.model.result import StepResult
 from crewdoctor.model.setting import Seconds
 from crewdoctor.probes import _cooling as cooling
 from crewdoctor.probes._cap import capped
+from crewdoctor.probes._consequences import unattended, without_consequences
 from crewdoctor.probes._follow import follow
 
 PROBE = Probe("crew.kickoff", Layer.CREW, "the whole crew runs to its end", stage=2, spends_tokens=True)
@@ -87,10 +87,10 @@ def run(step: Step, bench: Bench) -> None:
     """Facts: `result error seconds agents tools blocked left_out llm_calls llm_calls_capped paused`."""
     loaded = bench.loaded()
     url = step.args.get("embedded_base_url")
-    left_out = _unattended(loaded.crew)
+    left_out = unattended(loaded.crew)
     if url:
         bench.fact("replaced", loaded.use_embedded(str(url)))
-        left_out += _without_consequences(loaded.crew)
+        left_out += without_consequences(loaded.crew)
     bench.fact("left_out", left_out)
     cooling.wait(bench, float(step.args.get("pause", 0.0)))
     began = time.monotonic()
@@ -144,26 +144,3 @@ def _gives_up_after(result: StepResult) -> float:
     if not isinstance(seconds, (int, float)) or not isinstance(retries, int):
         return float("inf")
     return float(seconds) * (retries + 1) * EXECUTIONS
-
-
-def _unattended(crew: Any) -> list[str]:
-    """Nobody is there to answer: tasks that would ask a person are not asked for it."""
-    asking = [task for task in getattr(crew, "tasks", None) or () if getattr(task, "human_input", False)]
-    for task in asking:
-        task.human_input = False
-    return [f"human input of {len(asking)} tasks"] if asking else []
-
-
-def _without_consequences(crew: Any) -> list[str]:
-    """What would be done with an invented result: files written, callbacks called."""
-    left_out: list[str] = []
-    owners = [crew, *(getattr(crew, "tasks", None) or ()), *(getattr(crew, "agents", None) or ())]
-    for name in ("output_file", "output_log_file", "callback", "task_callback", "step_callback"):
-        held = [owner for owner in owners if getattr(owner, name, None)]
-        for owner in held:
-            setattr(owner, name, None)
-        left_out += [name] if held else []
-    if getattr(crew, "after_kickoff_callbacks", None):
-        crew.after_kickoff_callbacks = []
-        left_out.append("after_kickoff_callbacks")
-    return left_out

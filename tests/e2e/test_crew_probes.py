@@ -134,7 +134,7 @@ def test_the_whole_crew_runs_on_the_simulated_model_and_changes_nothing(crew):
     assert set(seen[before:]) == {"GET"}
     assert any("POST" in each for each in result.facts["blocked"])
     assert not (folder / "written.md").exists()
-    assert set(result.facts["left_out"]) == {"human input of 1 tasks", "output_file"}
+    assert set(result.facts["left_out"]) == {"human input of 1 tasks", "output_file", "task outputs kept for replay"}
     assert result.facts["agents"][inventory.agents[0].subject]["runs"] == 1
     assert result.facts["tools"]["tool:read rows"]["calls"] == 1
     shown = timeline(recording())
