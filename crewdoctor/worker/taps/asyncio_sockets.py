@@ -2,8 +2,8 @@
 
 A non-blocking `connect` returns at once; the loop's `sock_connect` is the one that lasts. Bytes of plain transports
 pass through `socket.send` and `socket.recv` (`sockets.py`). With TLS the socket carries ciphertext, handshakes and
-session tickets, so the exchange is counted where asyncio's and anyio's TLS layers read and write plaintext. uvloop
-does both in C and is not seen here; the library taps above it are.
+session tickets, so the exchange is counted where asyncio's and anyio's TLS layers read and write plaintext. uvloop has
+a file of its own.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ _UNKNOWN = {"timeout": "unknown"}
 
 def install(recorder: Recorder) -> None:
     """Tap the selector loop, asyncio's TLS protocol, anyio's TLS stream, and `ssl.SSLObject` beneath both."""
-    taps = _Loops(Tap("asyncio_sockets", recorder))
+    taps = Loops(Tap("asyncio_sockets", recorder))
     when_imported("asyncio.selector_events", taps.tap.safely(taps.loop))
     when_imported("asyncio.sslproto", taps.tap.safely(taps.asyncio_tls))
     when_imported("anyio.streams.tls", taps.tap.safely(taps.anyio_tls))
     when_imported("ssl", taps.tap.safely(taps.objects))
 
 
-class _Loops:
+class Loops:
     """The hooks, one per module they patch."""
 
     def __init__(self, tap: Tap) -> None:
@@ -41,7 +41,7 @@ class _Loops:
 
     def loop(self, module: ModuleType) -> None:
         """`sock_connect` of selector loops."""
-        self.tap.around_coroutine(module.BaseSelectorEventLoop, "sock_connect", self._connect)
+        self.tap.around_coroutine(module.BaseSelectorEventLoop, "sock_connect", self.connect)
 
     def asyncio_tls(self, module: ModuleType) -> None:
         """TLS protocol of asyncio: it makes its SSLObject and takes the first step of the handshake in one go."""
@@ -104,7 +104,8 @@ class _Loops:
         self.tap.replace(module.SSLObject, "write", writer)
         self.tap.replace(module.SSLObject, "read", reader)
 
-    def _connect(self, _loop: Any, sock: Any, address: Any) -> TimedSpan | None:
+    def connect(self, _loop: Any, sock: Any, address: Any) -> TimedSpan | None:
+        """What watches a loop's `sock_connect`."""
         connection = connection_to(sock, address)
         if connection is None:
             return None

@@ -25,7 +25,19 @@ attempts: Counter[str] = Counter()
 class HttpCall:
     """One request that is going on."""
 
-    __slots__ = ("_answer", "_ended", "_gap", "_key", "_last", "_recorder", "_token", "received", "span", "started")
+    __slots__ = (
+        "_answer",
+        "_ended",
+        "_gap",
+        "_key",
+        "_last",
+        "_recorder",
+        "_token",
+        "port",
+        "received",
+        "span",
+        "started",
+    )
 
     def __init__(  # noqa: PLR0913 - a request has that many parts
         self,
@@ -42,7 +54,7 @@ class HttpCall:
         proxy: str = "",
         waits: bool = False,
     ) -> None:
-        port = port or (443 if scheme in {"https", "wss"} else 80)
+        self.port = port = port or (443 if scheme in {"https", "wss"} else 80)
         parent = span_here(recorder)
         if parent:
             attempts[parent] += 1
