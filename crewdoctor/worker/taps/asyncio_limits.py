@@ -19,6 +19,8 @@ from crewdoctor.worker.taps.connections import Connection
 from crewdoctor.worker.taps.shared import connections_of
 from crewdoctor.worker.taps.tap import Tap, wire
 
+_EARLY = 0.02
+"""Seconds by which a loop's clock may fire before ours."""
 _limit: ContextVar[tuple[float, float] | None] = ContextVar("crewdoctor_asyncio_limit", default=None)
 """Seconds of the clock that ends first, and when that is."""
 
@@ -54,10 +56,12 @@ class _Clock:
 class Receiving:
     """Somebody waits for bytes of a connection."""
 
-    __slots__ = ("_connection", "_key", "_recorder")
+    __slots__ = ("_connection", "_ends", "_key", "_recorder")
 
     def __init__(self, recorder: Recorder, connection: Connection, timeout: dict[str, Any]) -> None:
         self._recorder, self._connection = recorder, connection
+        limit = _limit.get()
+        self._ends = limit[1] if limit is not None else float("inf")
         if timeout.get("timeout") != "unknown":
             connection.timeout = timeout
         self._key = recorder.enter("recv", peer=connection.peer, timeout=timeout, span=connection.span)
@@ -69,9 +73,14 @@ class Receiving:
         self._recorder.leave(self._key)
         self._connection.reading -= 1
 
-    def failed(self, _error: BaseException) -> None:
-        """It was given up."""
+    def failed(self, error: BaseException) -> None:
+        """It was given up: by a clock, which asyncio tells the one who waits as a cancellation, or by somebody."""
         self.done(None)
+        late = time.monotonic() >= self._ends - _EARLY
+        if late and not isinstance(error, (TimeoutError, OSError)):
+            error = TimeoutError("timed out")
+        if isinstance(error, TimeoutError):
+            connections_of(self._recorder).failed(self._connection, error, "recv")
 
 
 def in_force() -> dict[str, Any]:

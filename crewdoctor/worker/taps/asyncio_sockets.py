@@ -58,6 +58,8 @@ class Loops:
             return start
 
         self.tap.replace(module.SSLProtocol, "_start_handshake", make)
+        # The socket itself stays open for the peer's farewell, half a minute if need be, or for ever with its loop.
+        self.tap.around(module._SSLProtocolTransport, "close", self._closing)
 
     def anyio_tls(self, module: ModuleType) -> None:
         """TLS stream of anyio: every use of its SSLObject passes one method."""
@@ -132,6 +134,13 @@ class Loops:
     def _after_tls(self, protocol: Any) -> None:
         wrapping.fd = -1
         self._link(protocol._transport.get_extra_info("socket"), _object_of(protocol))
+
+    def _closing(self, transport: Any) -> None:
+        beneath = getattr(transport._ssl_protocol, "_transport", None)
+        sock = beneath.get_extra_info("socket") if beneath is not None else None
+        connection = self.connections.table.get(sock.fileno()) if sock is not None else None
+        if connection is not None:
+            self.connections.left(connection)
 
     def _link_anyio(self, stream: Any, function: Any) -> None:
         tls = getattr(function, "__self__", None)

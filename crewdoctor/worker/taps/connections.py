@@ -163,6 +163,12 @@ class Connections:
         """The descriptor is being closed."""
         connection = self.table.pop(fd, None)
         if connection is not None:
+            self.left(connection)
+
+    def left(self, connection: Connection) -> None:
+        """Nobody will read from it any more. Where no answer came, the request above is about to say why."""
+        waited_for = connection.received == 0 and connection.failure is None and connection.parent in self._received
+        if not waited_for:
             self.settle(connection)
 
     def settle(self, connection: Connection, failure: Failure | None = None) -> None:
@@ -204,13 +210,13 @@ class Connections:
         return self._received.pop(span, 0)
 
     def settle_idle(self) -> None:
-        """Close answered exchanges that have been quiet and that nobody waits for: no thread, no request above."""
+        """Close exchanges, answered or given up, that are quiet and nobody waits for: no thread, no request above."""
         now = self.recorder.now()
         for connection in list(self.table.values()):
             quiet = now - connection.last >= IDLE and not connection.reading
             if (
                 connection.span is not None
-                and connection.received
+                and (connection.received or connection.failure is not None)
                 and quiet
                 and connection.parent not in self._received
             ):

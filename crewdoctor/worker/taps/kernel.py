@@ -18,6 +18,7 @@ from crewdoctor.worker.inflight import settlers
 from crewdoctor.worker.kernel_sockets import KernelSocket
 from crewdoctor.worker.recorder import Recorder
 from crewdoctor.worker.taps import names
+from crewdoctor.worker.taps.connections import Connection
 from crewdoctor.worker.taps.shared import connections_of
 from crewdoctor.worker.taps.tap import Tap
 
@@ -44,13 +45,13 @@ class Looks:
 
     def __init__(self, recorder: Recorder) -> None:
         self.recorder = recorder
-        self._table = connections_of(recorder).table
+        self._connections = connections_of(recorder)
         self._lock = threading.Lock()
         self._step = -1
         self._began = self._looked = 0.0
         self._seen: dict[int, _Seen] = {}
-        self._others: dict[int, int] = {}
-        """Descriptor → inode of what another tap has seen there."""
+        self._others: dict[int, tuple[Connection, int]] = {}
+        """Descriptor → what another tap sees there, and its inode."""
 
     def look(self) -> None:
         """Look, unless it was done less than a second ago."""
@@ -89,10 +90,12 @@ class Looks:
 
     def _own_sockets(self) -> dict[int, tuple[KernelSocket, str]]:
         found: dict[int, KernelSocket] = {}
-        for entry in os.listdir("/proc/self/fd"):  # noqa: PTH208 - a hundred descriptors a second are strings alone
-            fd = int(entry)
+        descriptors = {int(entry) for entry in os.listdir("/proc/self/fd")}  # noqa: PTH208 - strings alone
+        for fd in [fd for fd in self._others if fd not in descriptors]:
+            self._forget(fd)
+        for fd in descriptors:
             inode = kernel_sockets.inode_of(fd)
-            if not inode or self._is_anothers(fd, inode):
+            if not inode or self._is_anothers(fd):
                 continue
             sock = kernel_sockets.ask(fd, inode)
             if sock is not None:
@@ -103,12 +106,28 @@ class Looks:
             found.update(kernel_sockets.table(connecting))
         return {inode: (sock, "") for inode, sock in found.items() if sock.port and sock.local_port not in serving}
 
-    def _is_anothers(self, fd: int, inode: int) -> bool:
+    def _is_anothers(self, fd: int) -> bool:
         """Whether another tap sees this socket; a descriptor that has become another socket is not that one."""
-        if fd not in self._table:
+        table = self._connections.table
+        connection = table.get(fd)
+        if connection is None:
             self._others.pop(fd, None)
             return False
-        return self._others.setdefault(fd, inode) == inode
+        inode = kernel_sockets.inode_of(fd)
+        if table.get(fd) is not connection:
+            return True  # it has just been opened anew
+        known = self._others.get(fd)
+        if known is None or known[0] is not connection:
+            known = self._others[fd] = (connection, inode)
+        if known[1] != inode:
+            self._forget(fd)
+        return known[1] == inode
+
+    def _forget(self, fd: int) -> None:
+        """What another tap sees there is gone and nobody said so: a socket that was thrown away."""
+        connection, _ = self._others.pop(fd)
+        if self._connections.table.get(fd) is connection:
+            self._connections.closed(fd)
 
     def _of_children(self) -> dict[int, tuple[KernelSocket, str]]:
         found = {}

@@ -145,11 +145,14 @@ class Login(Exchange):
 
     def failed(self, error: BaseException) -> None:
         """Whatever was going on failed, and the descriptor is closed."""
-        if self.connection is None and self._connect is not None:
+        if self.connection is None:
+            if self._connect is None:  # refused at once: libpq never came to wait
+                self._connect = self._span("tcp.connect", "connect", family=self._family)
             self._connect.end(self._why(error, "connect"))
         self._shaken(self._why(error, "tls"))
         super().failed(error)
-        self._connections.closed(self._fd)
+        if self._fd >= 0:
+            self._connections.closed(self._fd)
 
     def _shaken(self, failure: Failure | None = None) -> None:
         tls, self._tls = self._tls, None
