@@ -95,6 +95,8 @@ class Looks:
             self._forget(fd)
         for fd in descriptors:
             inode = kernel_sockets.inode_of(fd)
+            if not inode and fd in self._others:
+                self._forget(fd)
             if not inode or self._is_anothers(fd):
                 continue
             sock = kernel_sockets.ask(fd, inode)
