@@ -1,4 +1,4 @@
-"""Connections nobody stands around: made with the C class beneath `socket.socket`, as clients written in C make them."""
+"""Connections nobody stands around: made with the C class beneath `socket.socket`, as a client in C makes them."""
 
 import _socket
 import contextlib
