@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,3 +44,8 @@ class Options:
     """probe-llm: `name`, `base_url`, `key_variable`, each where it was given."""
     interactive: bool = False
     """Whether a person watches (a TTY): the crew may then run on past the deadline while it moves."""
+
+    def command(self, target: str) -> str:
+        """The command line that asks the same of `target`: `crewdoctor preflight crew.py`."""
+        name = {"tool": "probe-tool"}.get(self.scope, self.scope)
+        return f"crewdoctor {name} {shlex.quote(target)}" + (f" {shlex.quote(self.tool)}" if self.tool else "")

@@ -9,7 +9,7 @@ from crewdoctor import wording
 from crewdoctor.model.layer import Layer
 from crewdoctor.model.report import Report
 from crewdoctor.model.rule import RuleStatus
-from crewdoctor.report.exit_code import FOUND, HEALTHY, MEANING
+from crewdoctor.report.exit_code import HEALTHY, meaning
 from crewdoctor.report.screen.brief import short, some
 from crewdoctor.report.screen.line import BLANK, SIMULATED, Line, heading, line
 
@@ -143,13 +143,10 @@ def _by_reason(report: Report, *, every: bool) -> dict[str, list[str]]:
 
 def foot(report: Report, *, every: bool, brief: bool) -> Iterator[Line]:
     """What the exit code means, and what more there is to see."""
-    meaning = MEANING.get(report.exit_code, "")
-    if report.exit_code in {HEALTHY, FOUND}:
-        meaning = meaning.replace("--fail-on", f"--fail-on {report.environment.get('fail_on', 'error')}")
     yield BLANK
     idle = sum(outcome.status is RuleStatus.NOT_APPLICABLE for outcome in report.rules)
     if report.questions and not (every or brief):
         rules = f", {wording.plural(idle, 'rule')} that had nothing to read" if idle else ""
         shown = "every question, setting, note" if report.findings else "every question, setting, note, the ledger"
         yield line((f"-v shows {shown}{rules}", "dim"), hang=2)
-    yield line((f"exit {report.exit_code}: {meaning}; took {wording.seconds(report.seconds)}", "dim"), hang=2)
+    yield line((f"exit {report.exit_code}: {meaning(report)}; took {wording.seconds(report.seconds)}", "dim"), hang=2)
