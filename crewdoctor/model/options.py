@@ -13,6 +13,8 @@ class Options:
 
     target: str = ""
     inputs: dict[str, Any] = field(default_factory=dict)
+    input_origins: dict[str, str] = field(default_factory=dict)
+    """Where each of `inputs` was given: `--inputs`, a file, a variable. Not written by users."""
     llm: str = "auto"
     """`auto` (the crew's own where a usable key is found, else embedded), `own`, `embedded`."""
     deadline: float = 120.0

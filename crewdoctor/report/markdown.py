@@ -233,6 +233,7 @@ def _foot(report: Report) -> list[str]:
     told += [f"{name} {versions[name]}" for name in ("crewai", "openai", "httpx") if name in versions]
     python = environment.get("crew_python")
     told += [f"python {python}"] if python else []
+    told += [f"input {each.name} from {each.source}" for each in report.inputs]
     told += [f"allowed to write: {name}" for name in environment.get("allowed_tools") or ()]
     told += [str(text) for text in environment.get("notes") or ()]
     told += [f"exit {report.exit_code}: {meaning(report)}", wording.seconds(report.seconds)]

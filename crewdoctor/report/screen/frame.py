@@ -43,6 +43,13 @@ def head(report: Report) -> Iterator[Line]:
     if told:
         yield line((", ".join(told), "dim"), hang=2)
     yield from _models(report, facts.get("models") or [])
+    if report.inputs:
+        sources = dict.fromkeys(each.source for each in report.inputs)
+        told = [
+            f"{', '.join(each.name for each in report.inputs if each.source == source)} ({source})"
+            for source in sources
+        ]
+        yield line(("inputs: ", "dim"), "; ".join(told), hang=2)
 
 
 def _within(target: str, root: str) -> str:
