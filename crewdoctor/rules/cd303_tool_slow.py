@@ -98,7 +98,7 @@ def _finding(evidence: Evidence, tool: ToolEntry, span: Span, spent: float, tota
         severity=Severity.WARNING,
         layer=Layer.TOOL,
         subject=tool.subject,
-        message=f"Tool `{tool.name}` {text}{share} (span {span.id}).{overload(evidence)}",
+        message=f"Tool `{tool.name}` {text}{share}.{overload(evidence)}",
         evidence=tuple(dict.fromkeys((span.id, *wait.ids))),
         location=wait.location or tool.location,
         fix=_fix(wait.waiting),
