@@ -63,6 +63,10 @@ class LiveStep(Protocol):
     def failed(self) -> Mapping[tuple[str, str], int]:
         """How many spans of a name and subject have ended in a failure."""
 
+    @property
+    def given_up(self) -> Mapping[tuple[str, str], int]:
+        """How many of those somebody's clock ended."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Open:
@@ -106,6 +110,7 @@ class _Live:
     spans: tuple[_Open, ...]
     looks: tuple[_Look, ...]
     failed: Mapping[tuple[str, str], int]
+    given_up: Mapping[tuple[str, str], int]
 
     @classmethod
     def read(cls, live: LiveStep, now: float) -> _Live:
@@ -130,7 +135,9 @@ class _Live:
             )
             for each in live.stacks
         ]
-        return cls(live.step, now, live.started, live.last_moved, tuple(spans), tuple(looks), live.failed)
+        return cls(
+            live.step, now, live.started, live.last_moved, tuple(spans), tuple(looks), live.failed, live.given_up
+        )
 
     def last_look(self, span: _Open) -> _Look | None:
         """The last look at `span` or at something open beneath it; at anything, where looks name no span."""
@@ -161,7 +168,12 @@ def verdict(live: LiveStep, results: Sequence[StepResult], now: float) -> str:
         return _tool_alone(_Live.read(live, now), results)
     if live.step.probe in WHOLE:
         seen = _Live.read(live, now)
-        return _recurrence(seen, results) or _cut_off_again(seen, results) or _nothing_moves(seen, results)
+        return (
+            _recurrence(seen, results)
+            or _cut_off_again(seen, results)
+            or _given_up(seen)
+            or _nothing_moves(seen, results)
+        )
     return ""
 
 
@@ -239,6 +251,15 @@ def _cut_off_again(live: _Live, results: Sequence[StepResult]) -> str:
             continue
         if span.subject in cut or (cut and len(cut) == len(asked)):
             return f"{span.subject} is cut off by its timeout here as it was alone, and is asked again"
+    return ""
+
+
+def _given_up(live: _Live) -> str:
+    """A client gave up on a call of its MCP server, by its own clock, and is about to ask the same again."""
+    for span in live.spans:
+        if span.name == "tool.call" and live.given_up.get(("mcp.call", span.subject)):
+            name = span.subject.partition(":")[2]
+            return f"the MCP client gave up on `{name}` once, {live.now - span.start:.1f} s after it was called"
     return ""
 
 

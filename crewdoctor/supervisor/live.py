@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from crewdoctor.model.plan import Step
+from crewdoctor.model.span import FailureKind
 from crewdoctor.wire.frames import FRAME_KINDS, from_line
 from crewdoctor.wire.redact import clean, redact
 
@@ -37,6 +38,8 @@ class LiveStep:
     """The latest `stack` frames, oldest first."""
     failed: Counter[tuple[str, str]] = field(default_factory=Counter)
     """How many spans of a name and subject have ended in a failure."""
+    given_up: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """How many of those somebody's clock ended, by a timeout or by cancelling."""
     facts: dict[str, Any] = field(default_factory=dict)
     events: dict[str, dict[str, Any]] = field(default_factory=dict)
     """The latest event of each name: its attributes."""
@@ -89,7 +92,10 @@ class LiveStep:
         elif kind == "close":
             ended = self.open_spans.pop(str(frame["id"]), None)
             if ended is not None and frame.get("failure"):
-                self.failed[str(ended.get("name", "")), str(ended.get("subject") or "")] += 1
+                which = str(ended.get("name", "")), str(ended.get("subject") or "")
+                self.failed[which] += 1
+                kind = FailureKind(frame["failure"]["kind"])
+                self.given_up[which] += kind.is_timeout or kind is FailureKind.CANCELLED
         elif kind == "stack":
             self.stacks.append({**frame, "at": at})
             return

@@ -215,6 +215,26 @@ def test_otherwise_the_crew_goes_on(live, results):
     assert verdict(live, results) == ""
 
 
+def tried(kind, *, again=True):
+    """A call of an MCP tool whose first try ended so, while pings of the session keep coming."""
+    failure = {"kind": kind, "text": "", "exception": "", "causes": []} if kind else None
+    frames = [span("tool.call", 1.0, "tool:a"), span("mcp.call", 1.1, "tool:a", "1.2", "1.1")]
+    frames += [{"k": "close", "id": "1.2", "end": 31.1, "failure": failure, "attrs": {}}]
+    frames += [span("mcp.call", 32.1, "tool:a", "1.3", "1.1")] if again else []
+    return Live(KICKOFF, 32.5, 0.0, 32.1, frames)
+
+
+@pytest.mark.parametrize("kind", ["cancelled", "timeout.total"])
+def test_an_mcp_client_that_gave_up_once_is_not_waited_for_a_second_time(kind):
+    assert verdict(tried(kind), []) == "the MCP client gave up on `a` once, 31.5 s after it was called"
+    assert verdict(tried(kind, again=False), [])
+
+
+@pytest.mark.parametrize("kind", ["", "protocol", "tcp.reset"])
+def test_a_try_that_the_server_ended_is_no_silence(kind):
+    assert verdict(tried(kind), []) == ""
+
+
 def test_bytes_are_counted_apart_for_each_thing_that_is_looked_at():
     alone = step("tool.isolated", "tool:a", patience=15.0)
     waiting = [stack(4.0, "lock", "1.1", bytes_received=0), stack(4.1, "recv", "1.2", bytes_received=90)]
