@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from crewdoctor.model.plan import Step
-from crewdoctor.model.span import FailureKind
 from crewdoctor.wire.frames import FRAME_KINDS, from_line
 from crewdoctor.wire.redact import clean, redact
 
@@ -38,8 +37,8 @@ class LiveStep:
     """The latest `stack` frames, oldest first."""
     failed: Counter[tuple[str, str]] = field(default_factory=Counter)
     """How many spans of a name and subject have ended in a failure."""
-    given_up: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """How many of those somebody's clock ended, by a timeout or by cancelling."""
+    failed_as: dict[tuple[str, str, str], float] = field(default_factory=dict)
+    """When a span of a name and subject last ended in a failure of a kind."""
     facts: dict[str, Any] = field(default_factory=dict)
     events: dict[str, dict[str, Any]] = field(default_factory=dict)
     """The latest event of each name: its attributes."""
@@ -92,10 +91,9 @@ class LiveStep:
         elif kind == "close":
             ended = self.open_spans.pop(str(frame["id"]), None)
             if ended is not None and frame.get("failure"):
-                which = str(ended.get("name", "")), str(ended.get("subject") or "")
-                self.failed[which] += 1
-                kind = FailureKind(frame["failure"]["kind"])
-                self.given_up[which] += kind.is_timeout or kind is FailureKind.CANCELLED
+                name, subject = str(ended.get("name", "")), str(ended.get("subject") or "")
+                self.failed[name, subject] += 1
+                self.failed_as[name, subject, str(frame["failure"]["kind"])] = at
         elif kind == "stack":
             self.stacks.append({**frame, "at": at})
             return
