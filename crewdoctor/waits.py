@@ -59,7 +59,7 @@ class Wait:
     silent: float
     """Since this very wait began: an operation may have done much before it."""
     waiting: str
-    """`recv connect tls dns send lock process queue sleep cpu file unknown`"""
+    """`recv connect tls dns send lock process queue sleep cpu file gil unknown`"""
     peer: str
     timeout: Timeout
     """In force where it is blocked, UNKNOWN where nothing shows it."""
@@ -69,6 +69,8 @@ class Wait:
     """Bytes still came when it was last looked at."""
     location: Location | None
     ids: tuple[str, ...]
+    child: str = ""
+    """The child process it waits for, and what that does: `curl, recv from 10.0.0.7:443`."""
 
     @property
     def host(self) -> str:
@@ -89,11 +91,12 @@ class Wait:
             return self.peer
         words = {
             "lock": f"a lock ({self.peer})" if self.peer else "a lock",
-            "process": "a child process",
+            "process": f"a child process ({self.child})" if self.child else "a child process",
             "queue": "a queue",
             "sleep": f"its own sleep of {self.peer}" if self.peer else "its own sleep",
             "cpu": "its own computation",
             "file": "a file",
+            "gil": "C code that lets no other Python run",
         }
         return words.get(self.waiting, "something that was not seen")
 
@@ -129,6 +132,7 @@ def blocked(evidence: Evidence, span: Span) -> Wait:
         moving=_moving(looks) or bool(wire and received and silent < min(_STILL, age / 2)),
         location=last.user_frame if last else None,
         ids=(span.id, *((inner.id,) if inner else ()), *((last.id,) if last else ())),
+        child=_child(last),
     )
 
 
@@ -189,6 +193,15 @@ def _timeout(wires: list[Span], last: Stack | None, waiting: str) -> Timeout:
             if wire.name == name and (read := wire_timeout(wire.attrs.get("timeout"), kind)) is not UNKNOWN:
                 return read
     return wire_timeout(last.attrs.get("timeout")) if last else UNKNOWN
+
+
+def _child(last: Stack | None) -> str:
+    held = last.attrs.get("child") if last else None
+    if not isinstance(held, dict) or not held.get("program"):
+        return ""
+    waiting, peer = str(held.get("waiting") or ""), str(held.get("peer") or "")
+    doing = _IN_WORDS[waiting].format(peer) if waiting in _IN_WORDS and peer else ""
+    return f"{held['program']}, {doing}" if doing else str(held["program"])
 
 
 def _received(inner: Span | None, last: Stack | None) -> int | None:

@@ -82,6 +82,12 @@ def source_of(filename: str, line: int) -> str:
     return linecache.getline(filename, line).strip()[:200]
 
 
+def within_library(stack: list[Place]) -> bool:
+    """Whether a library waits, and not the user's own line or the standard library it calls."""
+    kinds = (whose(code.co_filename) for code, _ in stack)
+    return next((kind for kind in kinds if kind != "standard"), "") == "library"
+
+
 def waiting(stack: list[Place]) -> str:
     """What the innermost calls wait for, by their names; empty when those do not say.
 
