@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from crewdoctor.budget import wire_timeout
 from crewdoctor.model.evidence import Evidence
-from crewdoctor.model.setting import UNKNOWN, Location, Timeout
+from crewdoctor.model.setting import UNKNOWN, Location, Seconds, Timeout
 from crewdoctor.model.span import FailureKind, Span, Stack
 
 WIRE = (
@@ -71,6 +71,8 @@ class Wait:
     ids: tuple[str, ...]
     child: str = ""
     """The child process it waits for, and what that does: `curl, recv from 10.0.0.7:443`."""
+    limited_by: str = ""
+    """Whose limit `timeout` is, where a wait around this one has the shorter one: `the result of a future`."""
 
     @property
     def host(self) -> str:
@@ -122,17 +124,20 @@ def blocked(evidence: Evidence, span: Span) -> Wait:
     received = _received(inner, last)
     age = min(span.seconds(end), max(0.0, end - wire.start)) if wire else span.seconds(end)
     silent = min(age, last.seconds + max(0.0, end - last.at)) if last and (received or not wire) else age
+    timeout = _timeout([each for each in wires if _related(each, inner, wires)], last, waiting)
+    timeout, limited_by = _shortest(timeout, silent, last)
     return Wait(
         seconds=span.seconds(end),
         silent=silent,
         waiting=waiting,
         peer=_peer(inner, last, waiting),
-        timeout=_timeout([each for each in wires if _related(each, inner, wires)], last, waiting),
+        timeout=timeout,
         received=received,
         moving=_moving(looks) or bool(wire and received and silent < min(_STILL, age / 2)),
         location=last.user_frame if last else None,
         ids=(span.id, *((inner.id,) if inner else ()), *((last.id,) if last else ())),
         child=_child(last),
+        limited_by=limited_by,
     )
 
 
@@ -193,6 +198,19 @@ def _timeout(wires: list[Span], last: Stack | None, waiting: str) -> Timeout:
             if wire.name == name and (read := wire_timeout(wire.attrs.get("timeout"), kind)) is not UNKNOWN:
                 return read
     return wire_timeout(last.attrs.get("timeout")) if last else UNKNOWN
+
+
+def _shortest(timeout: Timeout, silent: float, last: Stack | None) -> tuple[Timeout, str]:
+    """The limit that ends the wait first: its own, or that of a thread or task which waits for it."""
+    around = last.attrs.get("around") if last else None
+    limit, whose = timeout, ""
+    for each in around if isinstance(around, list) else []:
+        held = wire_timeout(each.get("timeout")) if isinstance(each, dict) else UNKNOWN
+        if isinstance(held, Seconds) and last is not None:
+            ends = Seconds(round(max(held.value, held.value - float(each.get("seconds") or 0.0) + silent), 1))
+            if not isinstance(limit, Seconds) or ends.value < limit.value:
+                limit, whose = ends, str(each.get("peer") or "")
+    return limit, whose
 
 
 def _child(last: Stack | None) -> str:

@@ -66,7 +66,7 @@ def bare_future(task: Any) -> bool:
     """Whether a task awaits a future that is no task's: somebody has to answer it, and nobody shows who."""
     asyncio = sys.modules.get("asyncio")
     held = getattr(task, "_fut_waiter", None)
-    return asyncio is not None and type(held) is asyncio.Future and not held.done()
+    return asyncio is not None and held is not None and type(held) is asyncio.Future and not held.done()
 
 
 def seconds_left(task: Any) -> float | None:

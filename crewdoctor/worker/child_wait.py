@@ -1,4 +1,4 @@
-"""What a child process that is waited for is doing itself: its program, what it blocks in, and with whom. Linux only."""
+"""What a child process that is waited for does itself: its program, what it blocks in, and with whom. Linux only."""
 
 from __future__ import annotations
 

@@ -31,12 +31,11 @@ def selected(count: int, *addresses: int) -> list[int]:
 
 def registered(epoll: int) -> list[int]:
     """Descriptors an epoll instance watches."""
-    found = []
-    with suppress(OSError, ValueError):
-        for line in Path(f"/proc/self/fdinfo/{epoll}").read_text().splitlines():
-            if line.startswith("tfd:"):
-                found.append(int(line.split()[1]))
-    return found[:_MOST]
+    try:
+        lines = Path(f"/proc/self/fdinfo/{epoll}").read_text().splitlines()
+    except OSError:
+        return []
+    return [int(line.split()[1]) for line in lines if line.startswith("tfd:")][:_MOST]
 
 
 def peer_of(descriptors: Iterable[int]) -> str:

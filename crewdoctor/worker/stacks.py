@@ -33,6 +33,8 @@ _WAITS = (
     ("asyncio/queues.py", "", "queue"),
     ("asyncio/locks.py", "", "lock"),
     ("asyncio/tasks.py", "sleep", "sleep"),
+    ("asyncio/tasks.py", "wait_for", "lock"),
+    ("asyncio/threads.py", "to_thread", "lock"),
     ("asyncio/subprocess.py", "", "process"),
     ("concurrent/futures/_base.py", "", "lock"),
     *(("threading.py", name, "") for name in ("run", "_bootstrap", "_bootstrap_inner")),  # where every thread begins

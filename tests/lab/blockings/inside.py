@@ -20,7 +20,6 @@ from crewdoctor.model.layer import Layer  # noqa: E402
 from crewdoctor.model.options import Options  # noqa: E402
 from crewdoctor.model.plan import Step  # noqa: E402
 from crewdoctor.supervisor import Supervisor  # noqa: E402
-from crewdoctor.wire.codec import encode  # noqa: E402
 from crewdoctor.wire.recording import RecordingWriter, header  # noqa: E402
 
 MUTE, STALLS = 7001, 7002
@@ -73,11 +72,18 @@ def main(folder: Path, seconds: float, wanted: list[str]) -> None:
         writer.write({"k": "inventory", "inventory": held.facts["inventory"]})
         args = {"arguments": {}, "recorded": [], "places": [], "allowed": True, "patience": 99.0, "of_lane": []}
         steps = [
-            Step(f"tool.isolated@tool:{kind.name}", "tool.isolated", Layer.TOOL, f"tool:{kind.name}", "loaded", seconds, args)
+            Step(
+                f"tool.isolated@tool:{kind.name}",
+                "tool.isolated",
+                Layer.TOOL,
+                f"tool:{kind.name}",
+                "loaded",
+                seconds,
+                args,
+            )
             for kind in kinds
         ]
-        for result in supervisor.run(steps):
-            print(result.step.subject, result.status.value, f"{result.seconds:.2f}", result.reason, flush=True)
+        supervisor.run(steps)
     writer.write({"k": "last", "at": time.monotonic() - zero, "interrupted": ""})
     writer.close()
     listener.close()

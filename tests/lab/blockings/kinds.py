@@ -20,6 +20,8 @@ class Kind:
     """No limit is in force, and it must be said."""
     received: bool = False
     """Some of the answer had come."""
+    within: float = 0.1
+    """How exactly the limit is known."""
     needs: str = ""
     """A package that must be there."""
     asynchronous: bool = False
@@ -168,7 +170,9 @@ KINDS = (
         "{silent_peer}",
         unlimited=True,
     ),
-    Kind("event", "import asyncio\nawait asyncio.Event().wait()  # waits", ("lock",), asynchronous=True),
+    Kind(
+        "event", "import asyncio\nawait asyncio.Event().wait()  # waits", ("lock",), unlimited=True, asynchronous=True
+    ),
     Kind("asyncio_queue", "import asyncio\nawait asyncio.Queue().get()  # waits", ("queue",), asynchronous=True),
     Kind(
         "bare_future",
@@ -236,7 +240,49 @@ KINDS = (
         "child.join()  # waits",
         ("process",),
     ),
-    Kind("held_in_c", "import ctypes\nctypes.PyDLL(None).sleep(900)  # waits", ("unknown", "sleep", "c")),
+    Kind(
+        "child_on_the_wire",
+        "import shlex, subprocess, sys\n"
+        "ask = shlex.join([sys.executable, '-c', \"import urllib.request as r; r.urlopen('{silent}')\"])\n"
+        "subprocess.check_output(['sh', '-c', ask + '; true'])  # waits",
+        ("process",),
+        "sh",
+        unlimited=True,
+    ),
+    Kind(
+        "waited_for",
+        "import asyncio, requests\n"
+        "def ask():\n"
+        "    return requests.get('{silent}', timeout=None).text  # waits\n"
+        "return await asyncio.wait_for(asyncio.to_thread(ask), 130)",
+        ("recv",),
+        "{silent_peer}",
+        timeout=130,
+        within=1.5,
+        asynchronous=True,
+    ),
+    Kind(
+        "result_with_limit",
+        "import requests\n"
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "def ask():\n"
+        "    return requests.get('{silent}').text  # waits\n"
+        "pool = ThreadPoolExecutor(1)\n"
+        "return pool.submit(ask).result(140)",
+        ("recv",),
+        "{silent_peer}",
+        timeout=140,
+        within=1.5,
+    ),
+    Kind(
+        "event_with_limit",
+        "import asyncio\nawait asyncio.wait_for(asyncio.Event().wait(), 150)  # waits",
+        ("lock",),
+        timeout=150,
+        within=1.5,
+        asynchronous=True,
+    ),
+    Kind("held_in_c", "import ctypes\nctypes.PyDLL(None).sleep(900)  # waits", ("gil",)),
     Kind("expression", "import re\nre.match(r'(a+)+$', 'a' * 60 + 'b')  # waits", ("cpu",)),
     Kind("sleep", "import time\ntime.sleep(900)  # waits", ("sleep",), timeout=900),
     Kind(
