@@ -115,7 +115,7 @@ class Stack:
     span: str | None
     """The open span it belongs to, where known."""
     waiting: str
-    """`recv connect tls dns sleep lock process queue cpu file unknown`"""
+    """`recv connect tls dns send sleep lock process queue cpu file gil unknown`; `gil`: C code that stops Python"""
     frames: tuple[Location, ...]
     """The user's own frames first, innermost first; then library frames."""
     user_frame: Location | None = None

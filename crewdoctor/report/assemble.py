@@ -7,6 +7,8 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from crewdoctor import timeline, wording
+from crewdoctor.hangs import hangs
+from crewdoctor.model.evidence import Evidence
 from crewdoctor.model.finding import Finding, Severity
 from crewdoctor.model.inventory import Unexamined
 from crewdoctor.model.recording import Recording
@@ -58,6 +60,7 @@ def assemble(
         seconds=recording.end,
         findings=accused,
         notes=tuple(each for each in shown if each.severity is Severity.INFO),
+        hangs=hangs(Evidence(recording, ledger)),
         questions=questions(recording, accused),
         model_calls=model_calls(recording),
         ladder=_ladder(recording, crew.rung),

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from crewdoctor.model.report import Report
 from crewdoctor.report.screen import brief as short
-from crewdoctor.report.screen import findings, frame, layers, ledger, model_calls, settings, timing
+from crewdoctor.report.screen import findings, frame, hangs, layers, ledger, model_calls, settings, timing
 from crewdoctor.report.screen.line import Line
 
 FORMAT = "rich"
@@ -72,6 +72,8 @@ def _lines(report: Report, width: int, verbosity: int) -> Iterator[Line]:
     yield from frame.head(report)
     yield from frame.verdict(report)
     yield from findings.lines(report.findings, str(report.environment.get("project_root", "")), width, every=every)
+    if not brief:
+        yield from hangs.lines(report, every=every)
     yield from model_calls.lines(report)
     if report.scope == "settings" or every:
         yield from settings.lines(report)
