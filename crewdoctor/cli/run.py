@@ -58,10 +58,21 @@ def run(
     file = recording_file(recording)
     if not quiet:
         sys.stderr.write(f"crewdoctor: recording {file}\n")
-    ended = run_program(asked, replace(configured.options, llm="own"), file, verbose=verbose > 0)
-    report = pipeline.analyse(read_recording(file))
-    telling.write(report, chosen, color=color, verbosity=verbosity, stream=sys.stderr)
-    found = fail_on not in (None, "never") and ended.code == 0 and report.exit_code == 1
+    told: list[str] = []
+
+    def tell(signal: str = "") -> None:
+        if signal:
+            told.append(signal)
+            sys.stderr.write(f"crewdoctor: it goes on after {signal}; what it waits for, as far as it has been recorded:\n")
+        report = pipeline.analyse(read_recording(file))
+        outlets = [each for each in chosen if each.file is not None or signal or not told]
+        telling.write(report, outlets, color=color, verbosity=verbosity, stream=sys.stderr)
+        exit_codes.append(report.exit_code)
+
+    exit_codes: list[int] = []
+    ended = run_program(asked, replace(configured.options, llm="own"), file, verbose=verbose > 0, lingers=tell)
+    tell()
+    found = fail_on not in (None, "never") and ended.code == 0 and exit_codes[-1] == 1
     raise typer.Exit(1 if found else ended.code)
 
 

@@ -30,6 +30,8 @@ _PASSED_ON = (
 )
 _FROM_THE_TERMINAL = 0x80
 """`si_code` of what the kernel itself sends, a terminal's Ctrl-C among it: the whole process group has it already."""
+LINGERS = 3.0
+"""Seconds after a signal that should have ended it from which a program that goes on is told of (ours)."""
 _ENDS = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT})
 
 
@@ -43,35 +45,69 @@ class Ended:
     """`SIGINT`, `SIGTERM`, ... where one came before the end, else empty."""
 
 
-def run_program(command: Sequence[str], options: Options, recording: Path, *, verbose: bool = False) -> Ended:
-    """Run `command` to its end; the recording holds what it did. Raises Refusal where it cannot be started."""
-    zero = time.monotonic()
-    writer = RecordingWriter(recording)
-    writer.write(header(options))
-    environment = _recorded(os.environ, f"{zero!r}:{recording.absolute()}", recording, verbose=verbose)
-    interrupted = ""
+def run_program(
+    command: Sequence[str],
+    options: Options,
+    recording: Path,
+    *,
+    verbose: bool = False,
+    lingers: Callable[[str], None] = lambda _: None,
+) -> Ended:
+    """Run `command` to its end; the recording holds what it did. Raises Refusal where it cannot be started.
 
-    def note(number: int, *, passed_on: bool) -> None:
-        nonlocal interrupted
+    `lingers` is called once, with the signal, where the program goes on after one that should have ended it.
+    """
+    watch = _Watch(recording, options, lingers)
+    environment = _recorded(os.environ, f"{watch.zero!r}:{recording.absolute()}", recording, verbose=verbose)
+    code = 0
+    try:
+        code = _wait(command, environment, watch)
+    finally:
+        watch.ended(code)
+    return Ended(128 - code if code < 0 else code, watch.interrupted)
+
+
+class _Watch:
+    """What this process adds to the recording: signals, and the end."""
+
+    def __init__(self, recording: Path, options: Options, lingers: Callable[[str], None]) -> None:
+        self.zero = time.monotonic()
+        self.interrupted = ""
+        self._since = 0.0
+        self._lingers = lingers
+        self._writer = RecordingWriter(recording)
+        self._writer.write(header(options))
+
+    @property
+    def patience(self) -> float:
+        """Seconds until the program counts as one that lingers; a long time where nothing asked it to end."""
+        return max(0.0, self._since + LINGERS - time.monotonic()) if self._since else 3600.0
+
+    def signalled(self, number: int, *, passed_on: bool) -> None:
+        """This process was sent a signal."""
         name = signal.Signals(number).name
         if number in _ENDS:
-            interrupted = name
-        writer.write(_event("program.signal", zero, signal=name, passed_on=passed_on))
+            self._since = 0.0 if self.interrupted else time.monotonic()
+            self.interrupted = name
+        self._event("program.signal", signal=name, passed_on=passed_on)
 
-    code = -1
-    try:
-        code = _wait(command, environment, note)
-    finally:
-        told = signal.Signals(-code).name if code < 0 and code != -1 else ""
-        writer.write(_event("program.ended", zero, code=code, signal=told))
-        writer.write({"k": "last", "at": time.monotonic() - zero, "interrupted": interrupted})
-        writer.close()
-    return Ended(128 - code if code < 0 else code, interrupted)
+    def look(self) -> None:
+        """Tell of a program that goes on."""
+        if self._since and not self.patience:
+            self._since = 0.0
+            self._event("program.lingers", signal=self.interrupted)
+            self._lingers(self.interrupted)
 
+    def ended(self, code: int) -> None:
+        """It has ended; negative: by that signal."""
+        self._event("program.ended", code=code, signal=signal.Signals(-code).name if code < 0 else "")
+        self._writer.write({"k": "last", "at": time.monotonic() - self.zero, "interrupted": self.interrupted})
+        self._writer.close()
 
-def _event(name: str, zero: float, **attrs: object) -> dict[str, object]:
-    at = time.monotonic() - zero
-    return {"k": "event", "id": f"0.{round(at * 1e6)}", "step": "", "name": name, "at": at, "attrs": attrs}
+    def _event(self, name: str, **attrs: object) -> None:
+        at = time.monotonic() - self.zero
+        told = {"k": "event", "id": f"0.{round(at * 1e6)}", "step": "", "name": name, "at": at, "attrs": attrs}
+        self._writer.write(told)
 
 
 def _recorded(environment: Mapping[str, str], handed_on: str, recording: Path, *, verbose: bool) -> dict[str, str]:
@@ -85,7 +121,7 @@ def _recorded(environment: Mapping[str, str], handed_on: str, recording: Path, *
     return {**environment, **added}
 
 
-def _wait(command: Sequence[str], environment: Mapping[str, str], note: Callable[..., None]) -> int:
+def _wait(command: Sequence[str], environment: Mapping[str, str], watch: _Watch) -> int:
     """Start it, pass on what this process is sent, and return its code; negative: the signal that ended it."""
     watched = {signal.SIGCHLD, *_PASSED_ON}
     before = signal.pthread_sigmask(signal.SIG_BLOCK, watched)
@@ -103,11 +139,12 @@ def _wait(command: Sequence[str], environment: Mapping[str, str], note: Callable
         while True:
             if (code := program.poll()) is not None:
                 return code
-            told = signal.sigwaitinfo(watched)
-            if told.si_signo == signal.SIGCHLD:
+            told = signal.sigtimedwait(watched, watch.patience)
+            watch.look()
+            if told is None or told.si_signo == signal.SIGCHLD:
                 continue
             passed_on = told.si_code != _FROM_THE_TERMINAL
-            note(told.si_signo, passed_on=passed_on)
+            watch.signalled(told.si_signo, passed_on=passed_on)
             if passed_on and program.poll() is None:
                 program.send_signal(told.si_signo)
     finally:

@@ -6,7 +6,7 @@ what its frames say. A process with anything of a crew in it counts as the run o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,6 +19,7 @@ from crewdoctor.model.span import Event, FailureKind, Span
 CREW, OTHER, INSPECT = "crew.kickoff", "program.process", "inspect"
 _OF_A_CREW = frozenset({"crew.kickoff", "task.execution", "agent.execution", "llm.call", "tool.call"})
 _CRASHES = frozenset({"SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE", "SIGABRT", "SIGSYS"})
+_ENDS = frozenset({"SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"})
 _FOREVER = 1e9
 
 
@@ -43,7 +44,7 @@ class Processes:
 
 
 def results_of(
-    processes: Processes, spans: Iterable[Span], events: Iterable[Event], facts: Mapping[str, dict[str, Any]]
+    processes: Processes, spans: Iterable[Span], events: Sequence[Event], facts: Mapping[str, dict[str, Any]]
 ) -> list[StepResult]:
     """One result per process, in order of start."""
     of_crews: dict[str, str] = {}
@@ -53,6 +54,7 @@ def results_of(
             of_crews[span.step] = of_crews.get(span.step) or named
     gone = next((event for event in events if event.name == "program.ended"), None)
     main = next(iter(processes.begun), "")
+    outside = max((event.at for event in events if not event.step), default=0.0)
     found = []
     for name, at in processes.begun.items():
         held = facts.get(name, {})
@@ -74,6 +76,7 @@ def results_of(
             end = max(end, gone.at)
             status, reason = _how(gone, ended=name in processes.ended)
         elif name not in processes.ended and name == main:
+            end = max(end, outside)
             status, reason = Status.KILLED, "the recording ends before this process did"
         found.append(StepResult(step, status, at, end, reason, None, dict(held)))
     return found
@@ -96,11 +99,7 @@ def inspected(inventory: Inventory, at: float) -> StepResult:
 
 def given_up(spans: list[Span], events: Iterable[Event], results: Iterable[StepResult]) -> list[Span]:
     """Spans with those that whoever ran the program cut off marked as such: a hang that was given up is a hang."""
-    times = [
-        event.at
-        for event in events
-        if event.name == "program.signal" and event.attrs.get("signal") in {"SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"}
-    ]
+    times = [event.at for event in events if event.name == "program.signal" and event.attrs.get("signal") in _ENDS]
     stopped = any(result.facts.get("result") == FailureKind.INTERRUPTED.value for result in results)
     if not times and stopped:
         cut = [span.end for span in spans if span.failure and span.failure.kind is FailureKind.INTERRUPTED and span.end]
@@ -109,6 +108,15 @@ def given_up(spans: list[Span], events: Iterable[Event], results: Iterable[StepR
         return spans
     since = min(times) - 0.05
     return [_cut(span, since) for span in spans]
+
+
+def last_word(events: Iterable[Event], results: Sequence[StepResult]) -> str | None:
+    """How a program without a last line of its own ended: by a signal, by itself (nobody stood around it), or unknown."""
+    sent = [str(event.attrs.get("signal")) for event in events if event.name == "program.signal"]
+    sent = [each for each in sent if each in _ENDS]
+    if sent:
+        return sent[-1]
+    return "" if not results or results[0].status is Status.OK else None
 
 
 def _cut(span: Span, since: float) -> Span:

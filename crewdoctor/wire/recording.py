@@ -23,7 +23,7 @@ from crewdoctor.model.result import Status, StepResult
 from crewdoctor.model.span import Event, Span, Stack
 from crewdoctor.wire.codec import WireError, decode, encode
 from crewdoctor.wire.frames import FORMAT, from_line, to_line
-from crewdoctor.wire.program import Processes, given_up, inspected, merged, results_of
+from crewdoctor.wire.program import Processes, given_up, inspected, last_word, merged, results_of
 from crewdoctor.wire.redact import MASK, redact_json
 
 
@@ -201,8 +201,7 @@ class _Fold:
             results = results_of(self.processes, spans, self.events, self.facts)
             spans = given_up(spans, self.events, results)
             results += [inspected(self.inventory, results[0].start)] if self.inventory and results else []
-            if self.last is None and (not results or results[0].status is Status.OK):
-                self.last = ""  # recorded without `crewdoctor run`, which writes the last line
+            self.last = self.last if self.last is not None else last_word(self.events, results)
         return Recording(
             header=self.header or Header(),
             inventory=self.inventory,
