@@ -33,7 +33,7 @@ class Options:
     dry_run: bool = False
     verbosity: int = 0
     scope: str = "diagnose"
-    """The command: `diagnose preflight settings tool llm net`; `scope.py` says what each examines."""
+    """The command: `diagnose preflight settings tool llm net run`; `scope.py` says what each examines."""
     no_llm: bool = False
     """preflight: no call of a model."""
     with_crew: bool = False

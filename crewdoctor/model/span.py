@@ -48,6 +48,8 @@ class FailureKind(str, Enum):
     CANCELLED = "cancelled"
     DEADLINE = "deadline"
     """Our own deadline ended it; the operation itself was still going."""
+    INTERRUPTED = "interrupted"
+    """Whoever ran the program ended it (Ctrl-C, SIGTERM); the operation itself was still going."""
     UNKNOWN = "unknown"
 
     @property

@@ -56,6 +56,11 @@ def inspect(args: dict[str, Any], recorder: Any) -> tuple[Inventory, LoadedCrew]
     except TargetDoesNotLoad as failure:
         recorder.fact("load_failure", failure.as_fact())
         raise
+    return inventory_of(target, given, target_name)
+
+
+def inventory_of(target: Target, given: dict[str, Any], target_name: str) -> tuple[Inventory, LoadedCrew]:
+    """The inventory of a crew that is there, and its live objects."""
     inputs = {**target.found.inputs, **given}
     required = required_inputs(target.crew)
     origins = {name: f"invented for {whom}" for name, whom in target.found.made_up.items()}
