@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from crewdoctor.budget import wire_timeout
 from crewdoctor.model.evidence import Evidence
-from crewdoctor.model.setting import UNKNOWN, Location, Timeout
+from crewdoctor.model.setting import UNKNOWN, Location, Seconds, Timeout
 from crewdoctor.model.span import FailureKind, Span, Stack
 
 WIRE = (
@@ -46,6 +46,7 @@ _DRIP, _LONG = 64.0, 10.0
 """Ours: bytes a second below which nothing is being served; each of them starts a read timeout anew. Seconds of it."""
 _STILL = 5.0
 """Ours: seconds without a byte within an answer that still count as one that arrives."""
+CUT_OFF = frozenset({FailureKind.DEADLINE, FailureKind.INTERRUPTED})
 _SAME_LOOK = 0.25
 """Seconds within which stacks belong to one look at everything."""
 
@@ -59,7 +60,7 @@ class Wait:
     silent: float
     """Since this very wait began: an operation may have done much before it."""
     waiting: str
-    """`recv connect tls dns send lock process queue sleep cpu file unknown`"""
+    """`recv connect tls dns send lock process queue sleep cpu file gil unknown`"""
     peer: str
     timeout: Timeout
     """In force where it is blocked, UNKNOWN where nothing shows it."""
@@ -69,6 +70,10 @@ class Wait:
     """Bytes still came when it was last looked at."""
     location: Location | None
     ids: tuple[str, ...]
+    child: str = ""
+    """The child process it waits for, and what that does: `curl, recv from 10.0.0.7:443`."""
+    limited_by: str = ""
+    """Whose limit `timeout` is, where a wait around this one has the shorter one: `the result of a future`."""
 
     @property
     def host(self) -> str:
@@ -89,18 +94,19 @@ class Wait:
             return self.peer
         words = {
             "lock": f"a lock ({self.peer})" if self.peer else "a lock",
-            "process": "a child process",
+            "process": f"a child process ({self.child})" if self.child else "a child process",
             "queue": "a queue",
             "sleep": f"its own sleep of {self.peer}" if self.peer else "its own sleep",
             "cpu": "its own computation",
             "file": "a file",
+            "gil": "C code that lets no other Python run",
         }
         return words.get(self.waiting, "something that was not seen")
 
 
 def unfinished(span: Span) -> bool:
-    """Whether it never ended by itself: still open, or ended by our own deadline."""
-    return span.open or (span.failure is not None and span.failure.kind is FailureKind.DEADLINE)
+    """Whether it never ended by itself: still open, or ended by our own deadline or by whoever ran the program."""
+    return span.open or (span.failure is not None and span.failure.kind in CUT_OFF)
 
 
 def blocked(evidence: Evidence, span: Span) -> Wait:
@@ -119,16 +125,20 @@ def blocked(evidence: Evidence, span: Span) -> Wait:
     received = _received(inner, last)
     age = min(span.seconds(end), max(0.0, end - wire.start)) if wire else span.seconds(end)
     silent = min(age, last.seconds + max(0.0, end - last.at)) if last and (received or not wire) else age
+    timeout = _timeout([each for each in wires if _related(each, inner, wires)], last, waiting)
+    timeout, limited_by = _shortest(timeout, silent, last)
     return Wait(
         seconds=span.seconds(end),
         silent=silent,
         waiting=waiting,
         peer=_peer(inner, last, waiting),
-        timeout=_timeout([each for each in wires if _related(each, inner, wires)], last, waiting),
+        timeout=timeout,
         received=received,
         moving=_moving(looks) or bool(wire and received and silent < min(_STILL, age / 2)),
         location=last.user_frame if last else None,
         ids=(span.id, *((inner.id,) if inner else ()), *((last.id,) if last else ())),
+        child=_child(last),
+        limited_by=limited_by,
     )
 
 
@@ -189,6 +199,28 @@ def _timeout(wires: list[Span], last: Stack | None, waiting: str) -> Timeout:
             if wire.name == name and (read := wire_timeout(wire.attrs.get("timeout"), kind)) is not UNKNOWN:
                 return read
     return wire_timeout(last.attrs.get("timeout")) if last else UNKNOWN
+
+
+def _shortest(timeout: Timeout, silent: float, last: Stack | None) -> tuple[Timeout, str]:
+    """The limit that ends the wait first: its own, or that of a thread or task which waits for it."""
+    around = last.attrs.get("around") if last else None
+    limit, whose = timeout, ""
+    for each in around if isinstance(around, list) else []:
+        held = wire_timeout(each.get("timeout")) if isinstance(each, dict) else UNKNOWN
+        if isinstance(held, Seconds) and last is not None:
+            ends = Seconds(round(max(held.value, held.value - float(each.get("seconds") or 0.0) + silent), 1))
+            if not isinstance(limit, Seconds) or ends.value < limit.value:
+                limit, whose = ends, str(each.get("peer") or "")
+    return limit, whose
+
+
+def _child(last: Stack | None) -> str:
+    held = last.attrs.get("child") if last else None
+    if not isinstance(held, dict) or not held.get("program"):
+        return ""
+    waiting, peer = str(held.get("waiting") or ""), str(held.get("peer") or "")
+    doing = _IN_WORDS[waiting].format(peer) if waiting in _IN_WORDS and peer else ""
+    return f"{held['program']}, {doing}" if doing else str(held["program"])
 
 
 def _received(inner: Span | None, last: Stack | None) -> int | None:

@@ -60,3 +60,48 @@ def chain(awaitable: Any) -> list[Place]:
             or getattr(awaitable, "gi_yieldfrom", None)
         )
     return found[::-1]
+
+
+def bare_future(task: Any) -> bool:
+    """Whether a task awaits a future that is no task's: somebody has to answer it, and nobody shows who."""
+    asyncio = sys.modules.get("asyncio")
+    held = getattr(task, "_fut_waiter", None)
+    return asyncio is not None and held is not None and type(held) is asyncio.Future and not held.done()
+
+
+def seconds_left(task: Any) -> float | None:
+    """Seconds until a timer of its loop ends what a task waits for; infinite: no timer runs; None: not known."""
+    loop = task.get_loop()
+    scheduled = getattr(loop, "_scheduled", None)
+    if scheduled is None:  # uvloop keeps its timers in C
+        return None
+    timers = [handle for handle in list(scheduled) if not handle.cancelled()]
+    known = {id(each) for each in _waiters(task)}
+    ends = [handle.when() for handle in timers if any(id(each) in known for each in _ended_by(handle))]
+    if ends:
+        return float(max(0.0, min(ends) - loop.time()))
+    return None if timers else float("inf")
+
+
+def _waiters(task: Any) -> Iterator[Any]:
+    """A task, what it awaits, and the tasks and futures that directly wait for it."""
+    waiting = [task]
+    for _ in range(_MOST_LINKS):
+        if not waiting:
+            return
+        here = waiting.pop()
+        yield here
+        if (awaited := getattr(here, "_fut_waiter", None)) is not None:
+            yield awaited
+        for callback, _context in getattr(here, "_callbacks", None) or ():
+            waiting += [each for each in (getattr(callback, "__self__", None),) if hasattr(each, "_fut_waiter")]
+            yield from getattr(callback, "args", None) or ()
+
+
+def _ended_by(timer: Any) -> Iterator[Any]:
+    """Tasks and futures a timer ends: of `asyncio.timeout`, `wait_for` before Python 3.12, and anyio's scopes."""
+    owner = getattr(timer._callback, "__self__", None)
+    yield from timer._args or ()
+    for name in ("_task", "_host_task"):
+        yield getattr(owner, name, None)
+    yield from getattr(owner, "_tasks", None) or ()

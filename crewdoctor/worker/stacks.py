@@ -33,6 +33,8 @@ _WAITS = (
     ("asyncio/queues.py", "", "queue"),
     ("asyncio/locks.py", "", "lock"),
     ("asyncio/tasks.py", "sleep", "sleep"),
+    ("asyncio/tasks.py", "wait_for", "lock"),
+    ("asyncio/threads.py", "to_thread", "lock"),
     ("asyncio/subprocess.py", "", "process"),
     ("concurrent/futures/_base.py", "", "lock"),
     *(("threading.py", name, "") for name in ("run", "_bootstrap", "_bootstrap_inner")),  # where every thread begins
@@ -80,6 +82,12 @@ def described(stack: Iterable[Place]) -> tuple[list[Location], Location | None]:
 def source_of(filename: str, line: int) -> str:
     """The text of a line, stripped."""
     return linecache.getline(filename, line).strip()[:200]
+
+
+def within_library(stack: list[Place]) -> bool:
+    """Whether a library waits, and not the user's own line or the standard library it calls."""
+    kinds = (whose(code.co_filename) for code, _ in stack)
+    return next((kind for kind in kinds if kind != "standard"), "") == "library"
 
 
 def waiting(stack: list[Place]) -> str:

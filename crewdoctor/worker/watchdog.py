@@ -13,19 +13,23 @@ import threading
 import time
 from collections.abc import Hashable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from types import FrameType
 from typing import Any
 
-from crewdoctor.model.setting import UNLIMITED, Location
+from crewdoctor.model.setting import UNLIMITED, Location, Seconds
 from crewdoctor.wire.codec import encode
-from crewdoctor.worker.awaits import tasks
+from crewdoctor.worker.awaits import bare_future, seconds_left, tasks
+from crewdoctor.worker.child_wait import child_wait
 from crewdoctor.worker.descendants import Descendants
+from crewdoctor.worker.descriptors import others_peer
 from crewdoctor.worker.inflight import settle_idle
-from crewdoctor.worker.kernel_wait import children_cpu_seconds, kernel_wait, wanted_cpu_seconds
+from crewdoctor.worker.kernel_wait import KernelWait, children_cpu_seconds, kernel_wait, wanted_cpu_seconds
 from crewdoctor.worker.operation import Operation
 from crewdoctor.worker.recorder import Recorder
-from crewdoctor.worker.stacks import Place, described, idle, places, waiting, whose
+from crewdoctor.worker.sightings import WAITERS, Sighting, told_of
+from crewdoctor.worker.stacks import Place, described, idle, places, waiting, whose, within_library
+from crewdoctor.worker.taps.shared import connections_of
 
 TICK = 0.5
 BLOCKED_AFTER = 1.0
@@ -36,22 +40,7 @@ _BUSY = 0.6
 _WORKING = 0.05
 """The same for children: one that fetches something computes little (ours)."""
 _CHILDREN = "children"
-_WAITERS = frozenset({"lock", "queue"})
-
-
-@dataclass(slots=True)
-class Sighting:
-    """Something blocked, at one look."""
-
-    key: Hashable
-    since: float
-    stack: list[Place]
-    thread: str
-    waiting: str
-    span: str | None
-    attrs: dict[str, Any] = field(default_factory=dict)
-    waiter: bool = False
-    """It waits for another thread or task, which is told instead where it is seen."""
+_WIRE = frozenset({"recv", "send", "connect"})
 
 
 @dataclass(slots=True)
@@ -110,7 +99,7 @@ class Watchdog:
         """Look once. `everything`: report whatever is blocked at all, however often it was reported before."""
         now = self._recorder.now()
         sightings = [self._with_children(each, now) for each in self._sightings(now)]
-        told = [each for each in sightings if not each.waiter] or sightings
+        told = told_of(sightings, self._subject, now)
         self._due = {key: due for key, due in self._due.items() if any(each.key == key for each in sightings)}
         for each in told:
             seconds = now - each.since
@@ -120,6 +109,10 @@ class Watchdog:
                     due *= 2
                 self._due[each.key] = due
                 self._tell(each, seconds)
+
+    def _subject(self, each: Sighting) -> str:
+        known = self._recorder._spans.get(each.span or "")
+        return known.subject if known is not None else ""
 
     def _with_children(self, each: Sighting, now: float) -> Sighting:
         """Waiting for a child that works is working, fetching included; one that does nothing is waited for."""
@@ -199,24 +192,39 @@ class Watchdog:
         if seen.busy_since is not None:
             return Sighting(("busy", ident), seen.busy_since, stack, _name(thread, None), "cpu", span)
         kind = waiting(stack)
-        seen_by_kernel, peer, endless = ("", "", False) if kind in _WAITERS else kernel_wait(native)
+        seen_by_kernel, peer, endless = KernelWait() if kind in WAITERS else kernel_wait(native)
         if seen_by_kernel == "sleep":  # Python's own sleeps are in flight: this is C code that waits for somebody
             seen_by_kernel, peer = "lock", "a library that sleeps and tries again"
+        library = within_library(stack)
+        if not kind and seen_by_kernel == "lock" and library and (peer := self._others_peer()):
+            seen_by_kernel, endless = "recv", False  # its own threads, written in C, talk for it
         kind = kind or seen_by_kernel
         attrs: dict[str, Any] = {"peer": peer} if peer else {}
-        if endless:
+        if kind == "process" and (child := child_wait()):
+            attrs["child"] = child
+        # A library's own limit may lie in its server or in another thread.
+        if endless and not (kind in _WIRE and library):
             attrs["timeout"] = encode(UNLIMITED)
         key = ("thread", ident, seen.place)
-        return Sighting(key, seen.since, stack, _name(thread, None), kind, span, attrs, waiter=kind in _WAITERS)
+        return Sighting(key, seen.since, stack, _name(thread, None), kind, span, attrs, waiter=kind in WAITERS)
+
+    def _others_peer(self) -> str:
+        return others_peer(connections_of(self._recorder).table)
 
     def _task_sighting(self, task: Any, stack: list[Place], span: str | None, now: float) -> Sighting | None:
         if not stack or not any(whose(code.co_filename) == "user" for code, _ in stack):
             return None
         seen = self._note(("task", id(task)), (id(stack[0][0]), stack[0][1]), now, 0.0)
-        kind = waiting(stack)
-        waiter = kind in _WAITERS or not kind
+        kind, attrs = waiting(stack), dict[str, Any]()
+        if not kind and bare_future(task) and whose(stack[0][0].co_filename) == "user":
+            kind, attrs = "lock", {"peer": "a future"}
+        waiter = kind in WAITERS or not kind
+        left = seconds_left(task) if waiter else None
+        if left is not None and (kind or left < float("inf")):
+            held = Seconds(round(now - seen.since + left, 1)) if left < float("inf") else UNLIMITED
+            attrs = {**attrs, "timeout": encode(held)}
         key = ("task", id(task), seen.place)
-        return Sighting(key, seen.since, stack, _name(None, task), kind, span, {}, waiter)
+        return Sighting(key, seen.since, stack, _name(None, task), kind, span, attrs, waiter)
 
     def _note(self, key: Hashable, place: Hashable, now: float, cpu: float, *, share: float = _BUSY) -> _Seen:
         """Remember where something was; since when it has been there, or since when it has been computing."""
@@ -240,6 +248,8 @@ class Watchdog:
             attrs["timeout"] = encode(operation.timeout)
         if operation.kind == "process":
             attrs["idle_seconds"] = round(min(self._children.idle_seconds(now), now - operation.started), 3)
+            if child := child_wait(operation.peer):
+                attrs["child"] = child
         return attrs
 
     def _innermost_operations(self) -> dict[int, Operation]:

@@ -6,6 +6,7 @@ What the child itself does on the network is not seen.
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,7 +21,7 @@ def install(recorder: Recorder) -> None:
     tap = Tap("subprocesses", recorder)
 
     def wait(process: Any, timeout: float | None = None) -> InFlight | None:
-        if process.returncode is not None:
+        if process.returncode is not None or _waited_for(recorder):
             return None
         return InFlight(recorder, "process", peer=_program(process.args), timeout=wire(timeout))
 
@@ -32,6 +33,12 @@ def install(recorder: Recorder) -> None:
         tap.around(module.Popen, "communicate", communicate)
 
     when_imported("subprocess", tap.safely(processes))
+
+
+def _waited_for(recorder: Recorder) -> bool:
+    """Whether this thread is in `communicate`, which waits for what is left of the limit it was given."""
+    ident = threading.get_ident()
+    return any(each.kind == "process" and each.thread_id == ident for each in list(recorder.inflight.values()))
 
 
 def _program(arguments: Any) -> str:
