@@ -103,8 +103,8 @@ PHASES = {"dns.lookup", "tcp.connect", "tls.handshake", "net.exchange"}
 SEEN = {
     "grpc": {"http.request"},
     "dnspython": {"dns.lookup"},
-    "mcp_http": {"mcp.request", "http.request", "dns.lookup", "tcp.connect", "net.exchange"},
-    "mcp_stdio": {"mcp.request"},
+    "mcp_http": {"mcp.call", "http.request", "dns.lookup", "tcp.connect", "net.exchange"},
+    "mcp_stdio": {"mcp.call"},
 }
 """What is seen of those that do not talk TLS over TCP through Python's own sockets."""
 WAITS = {"asyncio_queue", "condition", "future", "lock", "queue", "sqlite", "subprocess"}

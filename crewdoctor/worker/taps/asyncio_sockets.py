@@ -15,6 +15,7 @@ from typing import Any
 
 from crewdoctor.worker.late import when_imported
 from crewdoctor.worker.recorder import Recorder
+from crewdoctor.worker.taps.connections import Connection
 from crewdoctor.worker.taps.shared import connections_of, wrapping
 from crewdoctor.worker.taps.sockets import connection_to
 from crewdoctor.worker.taps.tap import Tap, TimedSpan
@@ -60,6 +61,7 @@ class Loops:
         self.tap.replace(module.SSLProtocol, "_start_handshake", make)
         # The socket itself stays open for the peer's farewell, half a minute if need be, or for ever with its loop.
         self.tap.around(module._SSLProtocolTransport, "close", self._closing)
+        self.tap.around(module.SSLProtocol, "eof_received", self._hung_up)
 
     def anyio_tls(self, module: ModuleType) -> None:
         """TLS stream of anyio: every use of its SSLObject passes one method."""
@@ -136,11 +138,19 @@ class Loops:
         self._link(protocol._transport.get_extra_info("socket"), _object_of(protocol))
 
     def _closing(self, transport: Any) -> None:
-        beneath = getattr(transport._ssl_protocol, "_transport", None)
-        sock = beneath.get_extra_info("socket") if beneath is not None else None
-        connection = self.connections.table.get(sock.fileno()) if sock is not None else None
+        connection = self._of(transport._ssl_protocol)
         if connection is not None:
             self.connections.left(connection)
+
+    def _hung_up(self, protocol: Any) -> None:
+        connection = self._of(protocol)
+        if connection is not None:
+            self.connections.received(connection, 0)
+
+    def _of(self, protocol: Any) -> Connection | None:
+        transport = getattr(protocol, "_transport", None)
+        sock = transport.get_extra_info("socket") if transport is not None else None
+        return self.connections.table.get(sock.fileno()) if sock is not None else None
 
     def _link_anyio(self, stream: Any, function: Any) -> None:
         tls = getattr(function, "__self__", None)

@@ -54,7 +54,7 @@ class HttpCall:
         proxy: str = "",
         waits: bool = False,
     ) -> None:
-        self.port = port = port or (443 if scheme in {"https", "wss"} else 80)
+        port = port or (443 if scheme in {"https", "wss"} else 80)
         parent = span_here(recorder)
         if parent:
             attempts[parent] += 1

@@ -44,13 +44,20 @@ _going: weakref.WeakKeyDictionary[Any, HttpCall] = weakref.WeakKeyDictionary()
 class _Blocking:
     """A unary call that blocks: `_blocking` returns its state."""
 
-    __slots__ = ("_call", "_recorder")
+    __slots__ = ("_call", "_port", "_recorder")
 
-    def __init__(self, recorder: Recorder, call: HttpCall) -> None:
-        self._recorder, self._call = recorder, call
+    def __init__(self, recorder: Recorder, call: HttpCall, port: int) -> None:
+        self._recorder, self._call, self._port = recorder, call, port
 
     def done(self, result: Any) -> None:
-        _ended(self._recorder, self._call, result[0].code, result[0].details)
+        self.ended(result[0].code, result[0].details)
+
+    def ended(self, code: Any, details: Any) -> None:
+        """Its status is known."""
+        looks = looks_of(self._recorder)
+        if looks is not None and self._recorder.armed:
+            looks.glance(self._port)
+        self._call.finish(_failure(code, details))
 
     def failed(self, error: BaseException) -> None:
         self._call.failed(error)
@@ -62,13 +69,12 @@ class _Started(_Blocking):
     __slots__ = ()
 
     def done(self, result: Any) -> None:
-        call, recorder = self._call, self._recorder
-        call.leave()
-        _going[result] = call
+        self._call.leave()
+        _going[result] = self._call
         state = result._state
 
         def over() -> None:
-            _ended(recorder, call, state.code, state.details)
+            self.ended(state.code, state.details)
 
         if not result.add_callback(over):
             over()
@@ -80,12 +86,11 @@ class _Awaited(_Blocking):
     __slots__ = ()
 
     def done(self, result: Any) -> None:
-        call, recorder = self._call, self._recorder
-        call.leave()
+        self._call.leave()
 
         def over(ended: Any) -> None:
             status = ended._cython_call._status
-            _ended(recorder, call, status.code() if status else None, status.details() if status else "")
+            self.ended(status.code() if status else None, status.details() if status else "")
 
         result.add_done_callback(over)
 
@@ -114,7 +119,7 @@ def install(recorder: Recorder) -> None:
     """Tap the callables of channels, now or when grpc is imported."""
     tap = Tap("grpc", recorder)
 
-    def begun(callable_: Any, timeout: Any) -> HttpCall | None:
+    def begun(kind: type[_Blocking], callable_: Any, timeout: Any) -> _Blocking | None:
         host, port = _target(_text(getattr(callable_, "_target", None) or _aio_target(callable_)))
         if not host:
             return None
@@ -123,19 +128,17 @@ def install(recorder: Recorder) -> None:
         limit = wire(timeout)
         limits = {"connect": limit, "read": limit, "total": limit}
         where: dict[str, Any] = {"scheme": "grpc", "host": host, "port": port, "path": path}
-        return HttpCall(recorder, client="grpc", method="POST", timeout=limits, waits=True, **where)
+        call = HttpCall(recorder, client="grpc", method="POST", timeout=limits, waits=True, **where)
+        return kind(recorder, call, port)
 
-    def blocking(callable_: Any, _request: Any, timeout: Any = None, *_a: Any, **_k: Any) -> _Blocking | None:
-        call = begun(callable_, timeout)
-        return None if call is None else _Blocking(recorder, call)
+    def blocking(callable_: Any, _request: Any, timeout: Any = None, *_args: Any, **_more: Any) -> _Blocking | None:
+        return begun(_Blocking, callable_, timeout)
 
-    def started(callable_: Any, _request: Any, timeout: Any = None, *_a: Any, **_k: Any) -> _Started | None:
-        call = begun(callable_, timeout)
-        return None if call is None else _Started(recorder, call)
+    def started(callable_: Any, _request: Any, timeout: Any = None, *_args: Any, **_more: Any) -> _Blocking | None:
+        return begun(_Started, callable_, timeout)
 
-    def awaited(callable_: Any, _request: Any = None, *_a: Any, **more: Any) -> _Awaited | None:
-        call = begun(callable_, more.get("timeout"))
-        return None if call is None else _Awaited(recorder, call)
+    def awaited(callable_: Any, _request: Any = None, *_args: Any, **more: Any) -> _Blocking | None:
+        return begun(_Awaited, callable_, more.get("timeout"))
 
     def message(rendezvous: Any) -> _Message | None:
         call = _going.get(rendezvous)
@@ -160,20 +163,16 @@ def _tapped(tap: Tap, module: ModuleType, blocking: Begin, started: Begin, messa
         tap.around(getattr(module, name), "_next", message)
 
 
-def _ended(recorder: Recorder, call: HttpCall, code: Any, details: Any) -> None:
-    """Its status is known."""
-    looks = looks_of(recorder)
-    if looks is not None and recorder.armed:
-        looks.glance(call.port)
+def _failure(code: Any, details: Any) -> Failure | None:
+    """A status as a failure; None for OK."""
     name = str(getattr(code, "name", code) or "UNKNOWN")
     if name in {"OK", "0"}:
-        call.finish()
-        return
+        return None
     words = _text(details)
     kind = _KINDS.get(name, FailureKind.HTTP_SERVER_ERROR)
     if name == "UNAVAILABLE":
         kind = classify_text(words) or FailureKind.TCP_CLOSED
-    call.finish(Failure(kind, f"{name}: {words}"[:300], exception=f"grpc.StatusCode.{name}"))
+    return Failure(kind, f"{name}: {words}"[:300], exception=f"grpc.StatusCode.{name}")
 
 
 def _aio_target(callable_: Any) -> Any:

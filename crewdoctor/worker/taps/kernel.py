@@ -24,7 +24,7 @@ from crewdoctor.worker.taps.tap import Tap
 
 EVERY = 1.0
 """Seconds between two looks."""
-_CALLS = ("http.request", "mcp.request", "tool.call", "llm.call")
+_CALLS = ("http.request", "tool.call", "llm.call")
 """Spans a connection may belong to, nearest first."""
 _LEAD = 1.0
 """Seconds by which the first look of a step may come late."""

@@ -102,7 +102,6 @@ class Traffic:
         self.end_receive = tap.guard(self._end_receive)
         self.was_sent = tap.guard(self.connections.sent)
         self.has_failed = tap.guard(self._failed)
-        self.hung_up = tap.guard(self.connections.received)
 
     def sender(self, original: Callable[..., Any], *, tls: bool = False) -> Callable[..., Any]:
         """Stand around `send`, `sendall`, `sendmsg` or `write`."""
@@ -137,13 +136,8 @@ class Traffic:
 
         def receive(sock: Any, *args: Any, **kwargs: Any) -> Any:
             connection = table.get(sock.fileno())
-            if connection is None or (tls and sock._sslobj is None):
+            if connection is None or (tls and sock._sslobj is None) or (connection.over_tls and not tls):
                 return original(sock, *args, **kwargs)
-            if connection.over_tls and not tls:
-                data = original(sock, *args, **kwargs)
-                if not data:
-                    self.hung_up(connection, 0)
-                return data
             key = self.begin_receive(sock, connection)
             try:
                 data = original(sock, *args, **kwargs)
