@@ -162,7 +162,9 @@ class _Book:
         limit = self.deadlines.get(agent.subject)
         said = []
         if limit is not None:
-            formula += f"; max_execution_time = {wording.limit(limit.value)} does not interrupt (crewai 1.15, sync)"
+            formula += (
+                f"; max_execution_time = {wording.limit(limit.value)} does not interrupt (measured with crewai 1.15)"
+            )
             said = [
                 text
                 for child in inner

@@ -16,6 +16,7 @@ from crewdoctor.model.report import InputUsed, Report, Rung, Scope
 from crewdoctor.model.result import Status
 from crewdoctor.model.rule import RuleOutcome, RuleStatus
 from crewdoctor.report.exit_code import examined, exit_code, failed_by_itself, flat, missing_inputs, unanswered
+from crewdoctor.report.naming import named
 from crewdoctor.report.questions import questions, stopped
 from crewdoctor.timeline.model_calls import model_calls
 from crewdoctor.wire.codec import WireError, decode
@@ -47,7 +48,7 @@ def assemble(
     accused = tuple(each for each in shown if each.severity is not Severity.INFO)
     crew = timeline.timeline(recording)
     inventory = recording.inventory
-    return Report(
+    report = Report(
         format=SCHEMA,
         crewdoctor=recording.header.crewdoctor,
         started=recording.header.started,
@@ -75,6 +76,7 @@ def assemble(
         interrupted=recording.interrupted,
         environment=_environment(recording),
     )
+    return named(report)
 
 
 def _simulated_evidence(recording: Recording) -> frozenset[str]:
@@ -228,6 +230,7 @@ def _environment(recording: Recording) -> dict[str, Any]:
                     "model": llm.model,
                     "provider": llm.provider,
                     "known": llm.known,
+                    "users": list(llm.users),
                     "simulated": llm.subject in recording.simulated,
                 }
                 for llm in inventory.llms

@@ -7,6 +7,7 @@ from crewdoctor.model.options import Options
 from crewdoctor.model.plan import Skip, Step
 from crewdoctor.net.clients import proxy_choice
 from crewdoctor.probes import net_dns, net_proxy, net_tcp, net_tls
+from crewdoctor.worker import without_crew
 
 MODEL = Endpoint("host:api.example:443", "https", "api.example", 443, "llm", ("agent:a/llm",), ("openai",))
 TOOL = Endpoint("host:svc.example:80", "http", "svc.example", 80, "tool", ("tool:t",), ("requests",))
@@ -88,3 +89,30 @@ def test_ids_are_unique_and_nothing_is_paid_for(probe):
 
     assert len({step.id for step in found}) == len(found)
     assert {step.llm_calls for step in found} == {0}
+
+
+@pytest.mark.parametrize(
+    ("text", "scheme"),
+    [
+        ("api.example", "https"),
+        ("api.example:443", "https"),
+        ("api.example:8443", "https"),
+        ("api.example:9200", "http"),
+        ("[::1]:5000", "http"),
+        ("::1", "https"),
+        ("https://api.example:9200", "https"),
+        ("http://api.example:443", "http"),
+    ],
+)
+def test_the_port_says_whether_tls_is_to_be_expected(text, scheme):
+    assert without_crew._with_scheme(text).startswith(f"{scheme}://")
+
+
+def test_hands_nobody_asked_to_shake_are_named_as_not_shaken():
+    said = Endpoint("host:a.example:80", "http", "a.example", 80, "host", ("x",), source="http://a.example")
+    bare = Endpoint("host:b.example:9200", "http", "b.example", 9200, "host", ("x",), source="b.example:9200")
+
+    steps, skips = planned(net_tls, said, bare)
+
+    assert (steps, list(skips)) == ({}, [bare.subject])
+    assert "https://b.example:9200" in skips[bare.subject]

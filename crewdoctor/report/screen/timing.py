@@ -82,6 +82,8 @@ def _bar(bar: Bar, total: float, track: int, *, simulated_model: bool) -> Line:
 
 
 def _short(bar: Bar) -> str:
+    if bar.kind == "llm" and bar.detail:  # its model: the subject of a shared one is its first agent's
+        return bar.detail
     named = bar.kind in {"tool", "task", "agent", "llm"} and bar.subject
     return bar.subject if named else bar.detail or bar.name
 
@@ -90,7 +92,9 @@ def _shares(report: Report) -> Iterator[Line]:
     if report.shares:
         told = [
             f"{share.kind}{' (SIMULATED)' if report.simulated and share.kind == 'llm' else ''} "
-            f"{wording.seconds(share.seconds)} ({share.share:.0%})"
-            for share in report.shares
+            f"{wording.seconds(share.seconds)} ({percent} %)"
+            for share, percent in zip(
+                report.shares, wording.percents([each.share for each in report.shares]), strict=True
+            )
         ]
         yield line(("where it went: ", "dim"), ", ".join(told), indent=2, hang=2)
