@@ -19,7 +19,7 @@ from typing import Any
 
 from crewdoctor.model.setting import UNLIMITED, Location
 from crewdoctor.wire.codec import encode
-from crewdoctor.worker.awaits import tasks
+from crewdoctor.worker.awaits import OTHERS, awaited, tasks, timeless
 from crewdoctor.worker.descendants import Descendants
 from crewdoctor.worker.inflight import settle_idle
 from crewdoctor.worker.kernel_wait import children_cpu_seconds, kernel_wait, wanted_cpu_seconds
@@ -50,8 +50,9 @@ class Sighting:
     waiting: str
     span: str | None
     attrs: dict[str, Any] = field(default_factory=dict)
-    waiter: bool = False
-    """It waits for another thread or task, which is told instead where it is seen."""
+    waiter: int = 0
+    """1: it waits for another thread, or for something to be set: who does not is told instead, where seen. 2: it
+    waits for other tasks: any of them tells more."""
 
 
 @dataclass(slots=True)
@@ -110,7 +111,8 @@ class Watchdog:
         """Look once. `everything`: report whatever is blocked at all, however often it was reported before."""
         now = self._recorder.now()
         sightings = [self._with_children(each, now) for each in self._sightings(now)]
-        told = [each for each in sightings if not each.waiter] or sightings
+        least = min((each.waiter for each in sightings), default=0)
+        told = [each for each in sightings if each.waiter == least]
         self._due = {key: due for key, due in self._due.items() if any(each.key == key for each in sightings)}
         for each in told:
             seconds = now - each.since
@@ -207,16 +209,27 @@ class Watchdog:
         if endless:
             attrs["timeout"] = encode(UNLIMITED)
         key = ("thread", ident, seen.place)
-        return Sighting(key, seen.since, stack, _name(thread, None), kind, span, attrs, waiter=kind in _WAITERS)
+        return Sighting(key, seen.since, stack, _name(thread, None), kind, span, attrs, waiter=int(kind in _WAITERS))
 
     def _task_sighting(self, task: Any, stack: list[Place], span: str | None, now: float) -> Sighting | None:
         if not stack or not any(whose(code.co_filename) == "user" for code, _ in stack):
             return None
         seen = self._note(("task", id(task)), (id(stack[0][0]), stack[0][1]), now, 0.0)
-        kind = waiting(stack)
-        waiter = kind in _WAITERS or not kind
+        peer = awaited(task, stack)
+        kind = waiting(stack) or ("lock" if peer else "")
+        attrs: dict[str, Any] = {"peer": peer} if peer else {}
+        if peer and timeless(task) and not self._bounded():
+            attrs["timeout"] = encode(UNLIMITED)
         key = ("task", id(task), seen.place)
-        return Sighting(key, seen.since, stack, _name(None, task), kind, span, {}, waiter)
+        waiter = 2 if peer == OTHERS else int(kind in _WAITERS or not kind)
+        return Sighting(key, seen.since, stack, _name(None, task), kind, span, attrs, waiter)
+
+    def _bounded(self) -> bool:
+        """Whether somebody waits with a limit: for this task, it may be, from another thread."""
+        return any(
+            isinstance((operation.timeout or {}).get("timeout"), float)
+            for operation in self._recorder.inflight.copy().values()
+        )
 
     def _note(self, key: Hashable, place: Hashable, now: float, cpu: float, *, share: float = _BUSY) -> _Seen:
         """Remember where something was; since when it has been there, or since when it has been computing."""
