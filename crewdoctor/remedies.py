@@ -76,7 +76,7 @@ _TITLES = {
     "lock": "See who holds the lock, and wait for it with a limit",
 }
 _CLIENT = re.compile(r"\b((?:httpx2?\.)?(?:Async)?Client)\(")
-_AWAIT = re.compile(r"\bawait ([A-Za-z_][\w.]*\([^()]*\))$")
+_AWAIT = re.compile(r"\bawait ([A-Za-z_][^:#]*[\w)])$")
 _METHOD = re.compile(r"\b((?!os\.)[A-Za-z_][\w.]*\.(?:get|post|put|patch|delete|head|options|request|stream|send))\(")
 _DRAINED = {
     "requests": (
@@ -106,7 +106,7 @@ def written_call(source: str) -> str:
 def written_await(source: str) -> str:
     """What a line of source awaits: `done.wait()`; empty where it awaits nothing that ends on this line."""
     found = _AWAIT.search(source)
-    return found[1] if found else ""
+    return found[1] if found and found[1].count("(") == found[1].count(")") else ""
 
 
 def bounded_call(client: str, call: str = "", read: int = 20, at: Location | None = None) -> Fix:

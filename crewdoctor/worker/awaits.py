@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
-from crewdoctor.worker.stacks import Place
+from crewdoctor.worker.stacks import Place, whose
 
 _MOST_LINKS = 64
+OTHERS = "other tasks"
+_FOR_OTHERS = frozenset({"wait", "_wait", "wait_for"})
 
 
 def loops(frames: dict[int, FrameType]) -> list[tuple[int, Any]]:
@@ -45,6 +47,28 @@ def tasks(frames: dict[int, FrameType]) -> Iterator[tuple[int, Any, list[Place]]
                 yield thread_id, task, chain(task.get_coro())
 
 
+def awaited(task: Any, stack: list[Place]) -> str:
+    """What a task waits for that somebody else must do, in words; empty where it waits for none of these.
+
+    A library's bare future may stand for its network: only one that asyncio or the user's own line awaits is told.
+    """
+    asyncio = sys.modules.get("asyncio")
+    waiter = getattr(task, "_fut_waiter", None)
+    if asyncio is None or not stack or waiter is None:
+        return ""
+    code = stack[0][0]
+    file = code.co_filename.replace("\\", "/")
+    if isinstance(waiter, asyncio.Task) or type(waiter).__name__ == "_GatheringFuture":
+        return OTHERS
+    if type(waiter) is not asyncio.Future:
+        return ""
+    if file.endswith("/asyncio/tasks.py"):
+        return OTHERS if code.co_name in _FOR_OTHERS else ""
+    if file.endswith("/asyncio/locks.py"):
+        return "an event of asyncio" if code.co_name == "wait" else "a lock of asyncio"
+    return "the result of a future" if whose(code.co_filename) == "user" else ""
+
+
 def chain(awaitable: Any) -> list[Place]:
     """From the innermost awaiting line outwards."""
     found: list[Place] = []
@@ -60,13 +84,6 @@ def chain(awaitable: Any) -> list[Place]:
             or getattr(awaitable, "gi_yieldfrom", None)
         )
     return found[::-1]
-
-
-def bare_future(task: Any) -> bool:
-    """Whether a task awaits a future that is no task's: somebody has to answer it, and nobody shows who."""
-    asyncio = sys.modules.get("asyncio")
-    held = getattr(task, "_fut_waiter", None)
-    return asyncio is not None and held is not None and type(held) is asyncio.Future and not held.done()
 
 
 def seconds_left(task: Any) -> float | None:

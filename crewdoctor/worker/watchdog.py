@@ -19,7 +19,7 @@ from typing import Any
 
 from crewdoctor.model.setting import UNLIMITED, Location, Seconds
 from crewdoctor.wire.codec import encode
-from crewdoctor.worker.awaits import bare_future, seconds_left, tasks
+from crewdoctor.worker.awaits import OTHERS, awaited, seconds_left, tasks
 from crewdoctor.worker.child_wait import child_wait
 from crewdoctor.worker.descendants import Descendants
 from crewdoctor.worker.descriptors import others_peer
@@ -206,7 +206,7 @@ class Watchdog:
         if endless and not (kind in _WIRE and library):
             attrs["timeout"] = encode(UNLIMITED)
         key = ("thread", ident, seen.place)
-        return Sighting(key, seen.since, stack, _name(thread, None), kind, span, attrs, waiter=kind in WAITERS)
+        return Sighting(key, seen.since, stack, _name(thread, None), kind, span, attrs, waiter=int(kind in WAITERS))
 
     def _others_peer(self) -> str:
         return others_peer(connections_of(self._recorder).table)
@@ -215,16 +215,23 @@ class Watchdog:
         if not stack or not any(whose(code.co_filename) == "user" for code, _ in stack):
             return None
         seen = self._note(("task", id(task)), (id(stack[0][0]), stack[0][1]), now, 0.0)
-        kind, attrs = waiting(stack), dict[str, Any]()
-        if not kind and bare_future(task) and whose(stack[0][0].co_filename) == "user":
-            kind, attrs = "lock", {"peer": "a future"}
-        waiter = kind in WAITERS or not kind
+        peer = awaited(task, stack)
+        kind = waiting(stack) or ("lock" if peer else "")
+        attrs: dict[str, Any] = {"peer": peer} if peer else {}
+        waiter = 2 if peer == OTHERS else int(kind in WAITERS or not kind)
         left = seconds_left(task) if waiter else None
-        if left is not None and (kind or left < float("inf")):
+        if left is not None and (left < float("inf") or (kind and not self._bounded())):
             held = Seconds(round(now - seen.since + left, 1)) if left < float("inf") else UNLIMITED
             attrs = {**attrs, "timeout": encode(held)}
         key = ("task", id(task), seen.place)
         return Sighting(key, seen.since, stack, _name(None, task), kind, span, attrs, waiter)
+
+    def _bounded(self) -> bool:
+        """Whether somebody waits with a limit: for this task, it may be, from another thread."""
+        return any(
+            isinstance((operation.timeout or {}).get("timeout"), float)
+            for operation in self._recorder.inflight.copy().values()
+        )
 
     def _note(self, key: Hashable, place: Hashable, now: float, cpu: float, *, share: float = _BUSY) -> _Seen:
         """Remember where something was; since when it has been there, or since when it has been computing."""

@@ -1,12 +1,16 @@
 """What the network probes would do, before they do anything."""
 
+from dataclasses import replace
+
 import pytest
 
 from crewdoctor.model.inventory import Endpoint, Inventory, LlmEntry
+from crewdoctor.model.layer import Layer
 from crewdoctor.model.options import Options
 from crewdoctor.model.plan import Skip, Step
+from crewdoctor.model.result import Status, StepResult
 from crewdoctor.net.clients import proxy_choice
-from crewdoctor.probes import net_dns, net_proxy, net_tcp, net_tls
+from crewdoctor.probes import net_dns, net_plain, net_proxy, net_tcp, net_tls
 from crewdoctor.worker import without_crew
 
 MODEL = Endpoint("host:api.example:443", "https", "api.example", 443, "llm", ("agent:a/llm",), ("openai",))
@@ -71,6 +75,41 @@ def test_a_model_without_a_key_is_left_alone(probe, usable_key, llm, left_alone)
     steps, skips = planned(probe, MODEL, usable_key=usable_key, llm=llm)
 
     assert (MODEL.subject in skips, MODEL.subject in steps) == (left_alone, not left_alone)
+
+
+def ended(probe, subject, **facts):
+    step = Step(f"{probe}@{subject}", probe, Layer.NETWORK, subject, "crew", 9.0)
+    return StepResult(step, Status.OK, 0.0, 1.0, facts=facts)
+
+
+def doubted(*results):
+    """Endpoints of plain HTTP that are asked whether they speak TLS."""
+    plain = replace(MODEL, scheme="http", subject="host:api.example:80", port=80)
+    models = (LlmEntry("agent:a/llm", "gpt-4o", "openai", True, plain.subject, usable_key=True),)
+    inventory = Inventory("crew.py", "crew:crew", ".", "module", endpoints=(plain, TOOL, PROXY), llms=models)
+    return [step.subject for step in net_plain.plan(inventory, Options(llm="own"), results)]
+
+
+@pytest.mark.parametrize(
+    ("facts", "asked"),
+    [
+        ({"answered": False, "hung": False, "status": None}, True),
+        ({"answered": False, "hung": False, "status": 400}, True),
+        ({"answered": False, "hung": True, "status": None}, False),
+        ({"answered": False, "hung": False, "status": 429}, False),
+        ({"answered": True, "hung": False, "status": 200}, False),
+    ],
+)
+def test_a_port_of_plain_http_is_asked_for_tls_only_where_its_model_got_no_answer(facts, asked):
+    assert doubted(ended("llm.sdk", "agent:a/llm", **facts)) == (["host:api.example:80"] if asked else [])
+
+
+def test_a_tools_port_is_asked_where_the_tool_failed_and_no_proxy_stands_between():
+    failed = ended("tool.isolated", "tool:t", failed="tcp.closed")
+    told = ended("tool.isolated", "tool:t", output_error="Error: connection aborted")
+    way = ended("net.proxy", TOOL.subject, decisions=[{"client": "requests", "proxy": "http://p:3128"}])
+    assert doubted(failed) == doubted(told) == [TOOL.subject]
+    assert doubted(ended("tool.isolated", "tool:t", n1=[0.1])) == doubted(failed, way) == []
 
 
 def test_a_client_with_an_interceptor_reads_no_proxy_variables(monkeypatch):

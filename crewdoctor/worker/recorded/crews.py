@@ -128,4 +128,4 @@ def _place(root: Path) -> Any:
     file = Path(getattr(sys.modules.get("__main__"), "__file__", None) or root / "program.py").absolute()
     if not is_users(str(file)):
         file = root / file.name
-    return Place(file, file.stem, False, "", root)  # noqa: FBT003 - as it stands there
+    return Place(file, file.stem, False, "", root)
