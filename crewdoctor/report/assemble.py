@@ -18,6 +18,7 @@ from crewdoctor.model.rule import RuleOutcome, RuleStatus
 from crewdoctor.report.exit_code import examined, exit_code, failed_by_itself, flat, missing_inputs, unanswered
 from crewdoctor.report.naming import named
 from crewdoctor.report.questions import questions, stopped
+from crewdoctor.report.unseen import unseen
 from crewdoctor.timeline.model_calls import model_calls
 from crewdoctor.wire.codec import WireError, decode
 
@@ -193,6 +194,7 @@ def _unexamined(recording: Recording, outcomes: Sequence[RuleOutcome]) -> tuple[
         for result in recording.results
         if (reason := stopped(result))
     ]
+    found += unseen(recording)
     for plan in recording.plans:
         found += [Unexamined(f"{skip.probe} on {skip.subject}", skip.reason) for skip in plan.skips]
     found += [

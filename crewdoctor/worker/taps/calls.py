@@ -25,7 +25,19 @@ attempts: Counter[str] = Counter()
 class HttpCall:
     """One request that is going on."""
 
-    __slots__ = ("_answer", "_ended", "_gap", "_key", "_last", "_recorder", "_token", "received", "span", "started")
+    __slots__ = (
+        "_answer",
+        "_ended",
+        "_gap",
+        "_key",
+        "_last",
+        "_recorder",
+        "_token",
+        "port",
+        "received",
+        "span",
+        "started",
+    )
 
     def __init__(  # noqa: PLR0913 - a request has that many parts
         self,

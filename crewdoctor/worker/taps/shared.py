@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextvars import ContextVar
 
 from crewdoctor.worker.inflight import settlers
 from crewdoctor.worker.recorder import Recorder
@@ -11,6 +12,9 @@ from crewdoctor.worker.taps.tap import Tap
 
 wrapping = threading.local()
 """`fd` of the connection an event loop is putting TLS on, in this thread, right now."""
+
+wrapped: ContextVar[int] = ContextVar("crewdoctor_wrapped_fd", default=-1)
+"""The same for a loop that does it later, in the context of whoever asked."""
 
 _made: dict[int, Connections] = {}
 
