@@ -7,6 +7,8 @@ SEED ?= 1
 # Most tests wait for servers and processes: some modules at once; a module's tests share what it started.
 JOBS ?= 3
 QUICK_JOBS ?= 4
+# Rows of the scoreboard played at once: most of a row is waiting.
+SCORE_JOBS ?= 2
 PYTEST = $(BIN)/python -m pytest -q -n $(JOBS) --dist loadscope
 # Compiled files go beside the project, whatever the environment says of bytecode.
 RUN := env -u PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX=$(CURDIR)/.cache/pyc
@@ -37,7 +39,7 @@ demo: $(STAMP)
 	$(RUN) $(BIN)/python fixtures/demo.py
 
 scoreboard: $(STAMP)
-	$(RUN) $(BIN)/python fixtures/scoreboard.py --seed $(SEED)
+	$(RUN) $(BIN)/python fixtures/scoreboard.py --seed $(SEED) --jobs $(SCORE_JOBS)
 
 bench-probe-llm: $(STAMP)
 	$(RUN) $(BIN)/python fixtures/bench_probe_llm.py

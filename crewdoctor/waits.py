@@ -46,6 +46,7 @@ _DRIP, _LONG = 64.0, 10.0
 """Ours: bytes a second below which nothing is being served; each of them starts a read timeout anew. Seconds of it."""
 _STILL = 5.0
 """Ours: seconds without a byte within an answer that still count as one that arrives."""
+CUT_OFF = frozenset({FailureKind.DEADLINE, FailureKind.INTERRUPTED})
 _SAME_LOOK = 0.25
 """Seconds within which stacks belong to one look at everything."""
 
@@ -104,8 +105,8 @@ class Wait:
 
 
 def unfinished(span: Span) -> bool:
-    """Whether it never ended by itself: still open, or ended by our own deadline."""
-    return span.open or (span.failure is not None and span.failure.kind is FailureKind.DEADLINE)
+    """Whether it never ended by itself: still open, or ended by our own deadline or by whoever ran the program."""
+    return span.open or (span.failure is not None and span.failure.kind in CUT_OFF)
 
 
 def blocked(evidence: Evidence, span: Span) -> Wait:

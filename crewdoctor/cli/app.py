@@ -16,11 +16,13 @@ from crewdoctor.cli.demo import demo
 from crewdoctor.cli.diagnose import diagnose
 from crewdoctor.cli.endpoint import endpoint
 from crewdoctor.cli.explain import explain
+from crewdoctor.cli.hook_path import hook_path
 from crewdoctor.cli.preflight import preflight
 from crewdoctor.cli.probe_llm import probe_llm
 from crewdoctor.cli.probe_net import probe_net
 from crewdoctor.cli.probe_tool import probe_tool
 from crewdoctor.cli.rules import rules
+from crewdoctor.cli.run import run as run_program
 from crewdoctor.cli.settings import settings
 from crewdoctor.model.refusal import USAGE, Refusal
 
@@ -41,6 +43,8 @@ for _command in (
     *(analyse, explain, rules, endpoint, demo),
 ):
     app.command()(_command)
+app.command("run", context_settings={"ignore_unknown_options": False, "allow_interspersed_args": False})(run_program)
+app.command()(hook_path)
 app.add_typer(config, name="config")
 
 _UsageTrouble: type[Exception] = next(

@@ -81,12 +81,15 @@ def color_of(color: str) -> str:
     return color
 
 
-def write(report: Report, chosen: Sequence[Outlet], *, color: str, verbosity: int) -> None:
-    """Render once per outlet. Raises Refusal when a file cannot be written."""
+def write(
+    report: Report, chosen: Sequence[Outlet], *, color: str, verbosity: int, stream: TextIO | None = None
+) -> None:
+    """Render once per outlet; `stream` instead of stdout. Raises Refusal when a file cannot be written."""
+    stream = stream or sys.stdout
     for outlet in chosen:
         if outlet.file is None:
-            sys.stdout.write(_encodable(_rendered(report, outlet.format, sys.stdout, color, verbosity), sys.stdout))
-            sys.stdout.flush()
+            stream.write(_encodable(_rendered(report, outlet.format, stream, color, verbosity), stream))
+            stream.flush()
         else:
             try:
                 outlet.file.write_text(_rendered(report, outlet.format, None, color, verbosity), encoding="utf-8")

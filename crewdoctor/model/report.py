@@ -112,6 +112,15 @@ class ModelCall:
 
 
 @dataclass(frozen=True, slots=True)
+class InputUsed:
+    """One input the crew, or an argument what builds it, was given. Its value is in no report."""
+
+    name: str
+    source: str
+    """`--inputs`, a file or variable, `the crew's own kickoff`, `a kickoff in the source`, `invented for build()`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Owner:
     """One of the operations around another: whose work it is."""
 
@@ -201,6 +210,8 @@ class Report:
     rules: tuple[RuleOutcome, ...] = ()
     simulated: tuple[str, ...] = ()
     interrupted: str = ""
+    inputs: tuple[InputUsed, ...] = ()
+    """What the crew was started with."""
     scope: str = "diagnose"
     """The command that made it: `diagnose preflight settings tool llm net`."""
     environment: dict[str, Any] = field(default_factory=dict)

@@ -12,7 +12,7 @@ from crewdoctor.model.evidence import Evidence
 from crewdoctor.model.finding import Finding, Severity
 from crewdoctor.model.inventory import Unexamined
 from crewdoctor.model.recording import Recording
-from crewdoctor.model.report import Report, Rung, Scope
+from crewdoctor.model.report import InputUsed, Report, Rung, Scope
 from crewdoctor.model.result import Status
 from crewdoctor.model.rule import RuleOutcome, RuleStatus
 from crewdoctor.report.exit_code import examined, exit_code, failed_by_itself, flat, missing_inputs, unanswered
@@ -55,6 +55,7 @@ def assemble(
         crew=inventory.crew if inventory else "",
         verdict=_verdict(recording, accused, sum(len(each.ignored) for each in outcomes)),
         scope=recording.header.options.scope,
+        inputs=_inputs(recording),
         exit_code=exit_code(recording, accused),
         seconds=recording.end,
         findings=accused,
@@ -109,6 +110,13 @@ def _verdict(recording: Recording, findings: Sequence[Finding], ignored: int) ->
     told = " and ".join(count for count in counts if count)
     cause = "the first cause is" if len(held) > 1 else "it is"
     return f"{told}; {cause} {first.code} {first.slug} on {first.subject}"
+
+
+def _inputs(recording: Recording) -> tuple[InputUsed, ...]:
+    options = recording.header.options
+    given = {name: options.input_origins.get(name, "--inputs") for name in options.inputs}
+    held = {**(recording.inventory.inputs_from if recording.inventory else {}), **given}
+    return tuple(InputUsed(name, source) for name, source in sorted(held.items()))
 
 
 def _not_loaded(recording: Recording) -> str:

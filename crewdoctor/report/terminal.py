@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from crewdoctor.model.report import Report
+from crewdoctor.report.screen import brief as short
 from crewdoctor.report.screen import findings, frame, hangs, layers, ledger, model_calls, settings, timing
 from crewdoctor.report.screen.line import Line
 
@@ -70,21 +71,22 @@ def _lines(report: Report, width: int, verbosity: int) -> Iterator[Line]:
     brief = verbosity < 0
     yield from frame.head(report)
     yield from frame.verdict(report)
-    yield from findings.lines(report.findings, str(report.environment.get("project_root", "")), width)
+    yield from findings.lines(report.findings, str(report.environment.get("project_root", "")), width, every=every)
     if not brief:
         yield from hangs.lines(report, every=every)
     yield from model_calls.lines(report)
     if report.scope == "settings" or every:
         yield from settings.lines(report)
     if not brief:
-        yield from layers.lines(report.questions, every=every)
-        yield from timing.ladder(report)
+        yield from layers.lines(report.questions, every=every) if every else short.examined(report)
+        yield from timing.ladder(report, every=every)
         yield from timing.waterfall(report, width, every=every)
-        yield from ledger.lines(report.ledger, report.simulated)
-    yield from frame.notes(report)
+        if every or report.findings or report.scope == "settings":
+            yield from ledger.lines(report.ledger, report.simulated)
+    yield from frame.notes(report, every=every)
     yield from frame.ignored(report)
     yield from frame.unexamined(report, every=every)
-    yield from frame.foot(report)
+    yield from frame.foot(report, every=every, brief=brief)
 
 
 def _wrapped(each: Line, console: Console) -> Iterator[Text]:

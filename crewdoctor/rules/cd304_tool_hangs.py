@@ -10,7 +10,7 @@ This is the hang itself. Without a timeout nothing ends it: crewAI has none for 
 only after the blocked call has returned by itself (crewai 1.15, measured: limit 2 s, returned after 21 s).
 
 ## Example
-Tool `search` was still waiting after 20.0 s (span 7.2, recv from internal-api.local:443, tools.py:57); nothing would
+Tool `search` was still waiting after 20.0 s (recv from internal-api.local:443, tools.py:57); nothing would
 have ended it: no timeout is set, and the agent's max_execution_time=30 does not interrupt it.
 
 ## How to fix
@@ -113,7 +113,7 @@ def _finding(evidence: Evidence, tool: ToolEntry, span: Span, count: int) -> Fin
         subject=tool.subject,
         message=(
             f"Tool `{tool.name}` was still waiting after {wording.seconds(measured)} "
-            f"(span {span.id}, {wait.text}{silent}{place}); {ends}."
+            f"({wait.text}{silent}{place}); {ends}."
         ),
         evidence=tuple(dict.fromkeys((*wait.ids, *ending.ids))),
         measured=Quantity(

@@ -122,17 +122,15 @@ def _finding(evidence: Evidence, calls: ToolCalls, failed: list[tuple[Span, Fail
         text += "; it returned an answer all the same"
     source = span.attrs.get("args_source")
     spent = sum(each.seconds(evidence.end_of(each)) for each in calls.crew)
-    peer = f", {asked[0]}" if asked else ""
+    about = [*asked[:1], *([f"arguments {source}"] if source else [])]
+    told = f" ({'; '.join(about)})" if about else ""
     return Finding(
         code="CD305",
         slug="tool_fails_alone",
         severity=Severity.ERROR,
         layer=Layer.TOOL,
         subject=tool.subject,
-        message=(
-            f"Tool `{tool.name}` failed {of_n(alone, len(calls.alone))} alone{as_well}: {text} (span {span.id}{peer}"
-            f"{f'; arguments {source}' if source else ''})."
-        ),
+        message=(f"Tool `{tool.name}` failed {of_n(alone, len(calls.alone))} alone{as_well}: {text}{told}."),
         evidence=tuple(dict.fromkeys(ids)),
         measured=measured,
         limit=limit,

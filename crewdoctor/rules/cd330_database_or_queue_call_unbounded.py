@@ -108,7 +108,7 @@ def _of_lock(
         subject=tool.subject,
         message=(
             f"Tool `{tool.name}` waited {wording.seconds(span.seconds())} for a lock that somebody else holds on its "
-            f"database, and gave up (span {span.id}, {wording.plural(len(locked), 'call')}{by}){said}."
+            f"database, and gave up ({wording.plural(len(locked), 'call')}{by}){said}."
         ),
         evidence=tuple(dict.fromkeys((*(each.id for each in locked), *waiting, *((scan_id(entry),) if entry else ())))),
         measured=Quantity("wait for the lock", Seconds(round(span.seconds(), 3)), n=len(locked)) if allowed else None,

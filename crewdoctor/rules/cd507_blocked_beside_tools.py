@@ -74,7 +74,7 @@ def blocked_beside_tools(evidence: Evidence) -> Iterator[Finding]:
             subject=subject,
             message=(
                 f"{subject} was still waiting after {wording.seconds(wait.silent)} beside its model and its tools: "
-                f"{function}{wait.text}{place}; {ending.text} (span {_of(kickoff, tasks).id})."
+                f"{function}{wait.text}{place}; {ending.text}."
             ),
             evidence=tuple(dict.fromkeys((_of(kickoff, tasks).id, *wait.ids))),
             measured=Quantity("wait without a byte", Seconds(round(wait.silent, 3)), n=1),

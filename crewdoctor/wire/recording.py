@@ -23,6 +23,7 @@ from crewdoctor.model.result import Status, StepResult
 from crewdoctor.model.span import Event, Span, Stack
 from crewdoctor.wire.codec import WireError, decode, encode
 from crewdoctor.wire.frames import FORMAT, from_line, to_line
+from crewdoctor.wire.program import Processes, given_up, inspected, last_word, merged, results_of
 from crewdoctor.wire.redact import MASK, redact_json
 
 
@@ -129,6 +130,12 @@ class _Fold:
     last: str | None = None
     end: float = 0.0
     garbled: int = 0
+    processes: Processes = field(default_factory=Processes)
+
+    @property
+    def of_program(self) -> bool:
+        """Whether a program recorded itself."""
+        return self.header is not None and self.header.options.scope == "run"
 
     def add(self, line: bytes) -> None:
         record = from_line(line) if line.endswith(b"\n") else None
@@ -137,6 +144,7 @@ class _Fold:
                 self.garbled += line.endswith(b"\n")
                 return
             self._take(record)
+            self.processes.note(record)
             times = [record.get(name) for name in ("at", "start", "end")]
             self.end = max([self.end, *(float(at) for at in times if isinstance(at, (int, float)))])
         except (WireError, KeyError, TypeError, ValueError, AttributeError):
@@ -147,7 +155,8 @@ class _Fold:
         if kind == "header":
             self.header = decode(Header, record["header"])
         elif kind == "inventory":
-            self.inventory = decode(Inventory, record["inventory"])
+            inventory = decode(Inventory, record["inventory"])
+            self.inventory = merged(self.inventory if self.of_program else None, inventory)
         elif kind == "plan":
             self.plans.append(decode(Plan, record["plan"]))
         elif kind == "result":
@@ -186,12 +195,19 @@ class _Fold:
         notes = self.notes
         if self.garbled:
             notes = [*notes, {"step": "", "at": self.end, "text": f"{self.garbled} unreadable lines were skipped"}]
+        spans = sorted((decode(Span, held) for held in self.spans.values()), key=lambda each: each.start)
+        results = [*self.results, *self._cut_off()]
+        if self.of_program:
+            results = results_of(self.processes, spans, self.events, self.facts)
+            spans = given_up(spans, self.events, results)
+            results += [inspected(self.inventory, results[0].start)] if self.inventory and results else []
+            self.last = self.last if self.last is not None else last_word(self.events, results)
         return Recording(
             header=self.header or Header(),
             inventory=self.inventory,
             plans=tuple(self.plans),
-            results=(*self.results, *self._cut_off()),
-            spans=tuple(sorted((decode(Span, held) for held in self.spans.values()), key=lambda each: each.start)),
+            results=tuple(results),
+            spans=tuple(spans),
             events=tuple(sorted(self.events, key=lambda each: each.at)),
             stacks=tuple(sorted(self.stacks, key=lambda each: each.at)),
             notes=tuple(notes),

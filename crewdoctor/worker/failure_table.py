@@ -57,7 +57,7 @@ DEFINITE: dict[str, Kind] = {
     "pydantic_core.ValidationError": Kind.BAD_ARGUMENT,
     "builtins.ImportError": Kind.MISSING_PACKAGE,
     "builtins.SystemExit": Kind.PROCESS_EXITED,
-    "builtins.KeyboardInterrupt": Kind.CANCELLED,
+    "builtins.KeyboardInterrupt": Kind.INTERRUPTED,
 }
 VAGUE: dict[str, Kind] = {
     "requests.ProxyError": Kind.PROXY_REFUSED,

@@ -32,7 +32,7 @@ class _Late(MetaPathFinder):
             return None
         self._finding.add(fullname)
         try:
-            spec = _found_by_others(self, fullname, path, target)
+            spec = found_by_others(self, fullname, path, target)
         finally:
             self._finding.discard(fullname)
         if spec is not None and spec.loader is not None:
@@ -70,12 +70,18 @@ def when_imported(name: str, hook: Hook) -> None:
         sys.meta_path.insert(0, _late)
 
 
-def _found_by_others(
+def finder() -> MetaPathFinder:
+    """Return the finder of this process, for an import that is under way already."""
+    return _late
+
+
+def found_by_others(
     own: MetaPathFinder, fullname: str, path: Sequence[str] | None, target: ModuleType | None
 ) -> ModuleSpec | None:
-    for finder in list(sys.meta_path):
-        find = getattr(finder, "find_spec", None)
-        if finder is own or find is None:
+    """Ask every other finder for the spec."""
+    for each in list(sys.meta_path):
+        find = getattr(each, "find_spec", None)
+        if each is own or find is None:
             continue
         spec: ModuleSpec | None = find(fullname, path, target)
         if spec is not None:

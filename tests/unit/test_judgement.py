@@ -376,7 +376,7 @@ SICK = (
     (pool_whose_calls_are_cut_off_in_the_crew, "CD306", TOOL, Severity.ERROR, {"CD312"}),
     (hang_that_outlives_the_agents_limit, "CD304", TOOL, Severity.ERROR, {"CD301", "CD401"}),
     (service_that_takes_one_at_a_time, "CD306", TOOL, Severity.ERROR, {"CD312"}),
-    (slow_tool_beyond_the_agents_limit, "CD401", AGENT, Severity.ERROR, {"CD403"}),
+    (slow_tool_beyond_the_agents_limit, "CD401", AGENT, Severity.ERROR, {"CD403", "CD303"}),
     (hang_beside_a_timeout_too_low, "CD304", TOOL, Severity.ERROR, {"CD301"}),
     (silent_alone_and_answered_in_the_crew, "CD303", TOOL, Severity.WARNING, {"CD312"}),
     (model_that_says_nothing, "CD208", LLM, Severity.ERROR, set()),
