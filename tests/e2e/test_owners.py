@@ -1,4 +1,4 @@
-"""Whose work every operation on the wire is: three agents side by side, four tools each, every tool on a port of its own.
+"""Whose work every operation on the wire is: three agents side by side, four tools each, a port for every tool.
 
 The tools ask in the ways users write: plainly, in a thread, in a pool of their own, in a coroutine, in a thread of one.
 """
@@ -37,12 +37,14 @@ WAYS = {
     return found[0]
 """,
     "pool": """
+    with ThreadPool(2) as pool:
+        pool.map(lambda each: requests.get(f"http://localhost:{port}/{each}", timeout=10).text, range(2))
     return POOL.submit(lambda: httpx.get(f"http://localhost:{port}/", timeout=10).text).result()
 """,
     "coroutine": """
     async def ask():
-        one, two = await asyncio.gather(asyncio.to_thread(requests.get, f"http://localhost:{port}/", timeout=10), more())
-        return one.text + two
+        one = asyncio.to_thread(requests.get, f"http://localhost:{port}/", timeout=10)
+        return "".join(map(str, await asyncio.gather(one, more())))
     async def more():
         async with httpx.AsyncClient(timeout=10) as client:
             return (await client.get(f"http://localhost:{port}/")).text
@@ -52,6 +54,7 @@ WAYS = {
 HEAD = """
 import asyncio, threading
 from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.pool import ThreadPool
 import httpx, requests
 from crewai import LLM, Agent, Crew, Task
 from crewai.tools import tool
