@@ -84,7 +84,11 @@ def _bar(bar: Bar, total: float, track: int, *, simulated_model: bool) -> Line:
 def _short(bar: Bar) -> str:
     if bar.kind == "llm" and bar.detail:  # its model: the subject of a shared one is its first agent's
         return bar.detail
+    if bar.kind in {"backoff", "limiter", "wait"}:
+        return f"{bar.name} {bar.detail}".strip()
     named = bar.kind in {"tool", "task", "agent", "llm"} and bar.subject
+    if bar.kind == "agent" and bar.detail:
+        return f"{bar.subject}, {bar.detail}"
     return bar.subject if named else bar.detail or bar.name
 
 

@@ -6,6 +6,7 @@ it looked up, connected and sent lies beneath it.
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Iterable
 from contextvars import Token
@@ -14,6 +15,7 @@ from typing import Any
 from crewdoctor.model.span import Failure
 from crewdoctor.worker.classify import classify, of_status
 from crewdoctor.worker.recorder import Recorder
+from crewdoctor.worker.taps.identity import number_of
 from crewdoctor.worker.taps.shared import connections_of
 from crewdoctor.worker.taps.tap import span_here
 
@@ -53,6 +55,7 @@ class HttpCall:
         attempt: int | None = None,
         proxy: str = "",
         waits: bool = False,
+        owner: Any = None,
     ) -> None:
         port = port or (443 if scheme in {"https", "wss"} else 80)
         parent = span_here(recorder)
@@ -63,6 +66,8 @@ class HttpCall:
         extra: dict[str, Any] = {"attempt": attempt} if attempt is not None else {}
         if proxy:
             extra["proxy"] = proxy
+        if owner is not None:
+            extra["client_object"] = number_of(owner)
         self._recorder = recorder
         self.span = recorder.open(
             "http.request",
@@ -72,6 +77,7 @@ class HttpCall:
             host=host,
             port=port,
             timeout=timeout,
+            thread=threading.current_thread().name,
             **extra,
         )
         connections_of(recorder).count_beneath(self.span)
