@@ -63,7 +63,9 @@ def run(
     def tell(signal: str = "") -> None:
         if signal:
             told.append(signal)
-            sys.stderr.write(f"crewdoctor: it goes on after {signal}; what it waits for, as far as it has been recorded:\n")
+            sys.stderr.write(
+                f"crewdoctor: it goes on after {signal}; what it waits for, as far as it has been recorded:\n"
+            )
         report = pipeline.analyse(read_recording(file))
         outlets = [each for each in chosen if each.file is not None or signal or not told]
         telling.write(report, outlets, color=color, verbosity=verbosity, stream=sys.stderr)

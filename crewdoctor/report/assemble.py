@@ -15,6 +15,7 @@ from crewdoctor.model.result import Status
 from crewdoctor.model.rule import RuleOutcome, RuleStatus
 from crewdoctor.report.exit_code import examined, exit_code, failed_by_itself, flat, missing_inputs, unanswered
 from crewdoctor.report.questions import questions, stopped
+from crewdoctor.timeline.clocks import clocks
 from crewdoctor.timeline.model_calls import model_calls
 from crewdoctor.wire.codec import WireError, decode
 
@@ -92,6 +93,11 @@ def _verdict(recording: Recording, findings: Sequence[Finding], ignored: int) ->
     missing = missing_inputs(recording)
     if missing:
         return f"the crew asks for inputs nobody gave: {', '.join(missing)}"
+    if recording.header.options.scope == "run" and not any(
+        result.step.probe == "crew.kickoff" for result in recording.results
+    ):
+        told = "no crew was started in what was recorded"
+        return told if recording.results else "nothing was recorded: no Python process of it loaded the hook"
     if recording.inventory is None:
         return f"the target could not be diagnosed: {_not_loaded(recording)}"
     if recording.header.options.dry_run:
@@ -201,6 +207,8 @@ def _environment(recording: Recording) -> dict[str, Any]:
         "allowed_tools": list(header.options.allow_tools),
         "notes": [str(note.get("text", "")) for note in recording.notes],
     }
+    if told := clocks(recording):
+        facts["clocks"] = told
     if inventory is not None:
         facts |= {
             "project_root": inventory.project_root,

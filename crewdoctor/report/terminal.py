@@ -76,6 +76,7 @@ def _lines(report: Report, width: int, verbosity: int) -> Iterator[Line]:
         yield from settings.lines(report)
     if not brief:
         yield from layers.lines(report.questions, every=every)
+        yield from timing.clocks(report)
         yield from timing.ladder(report)
         yield from timing.waterfall(report, width, every=every)
         yield from ledger.lines(report.ledger, report.simulated)

@@ -98,6 +98,4 @@ def install(recorder: Recorder) -> None:
 
 def _held() -> list[str]:
     """Names of the threads Python is about to wait for."""
-    return [
-        each.name for each in threading.enumerate() if each is not threading.main_thread() and not each.daemon
-    ]
+    return [each.name for each in threading.enumerate() if each is not threading.main_thread() and not each.daemon]
