@@ -93,12 +93,12 @@ def _verdict(recording: Recording, findings: Sequence[Finding], ignored: int) ->
     missing = missing_inputs(recording)
     if missing:
         return f"the crew asks for inputs nobody gave: {', '.join(missing)}"
-    if recording.header.options.scope == "run" and not any(
-        result.step.probe == "crew.kickoff" for result in recording.results
-    ):
-        told = "no crew was started in what was recorded"
-        return told if recording.results else "nothing was recorded: no Python process of it loaded the hook"
-    if recording.inventory is None:
+    if recording.header.options.scope == "run":
+        if not recording.results:
+            return "nothing was recorded: no Python process of it loaded the hook"
+        if first is None and not any(result.step.probe == "crew.kickoff" for result in recording.results):
+            return "no crew was started in what was recorded"
+    elif recording.inventory is None:
         return f"the target could not be diagnosed: {_not_loaded(recording)}"
     if recording.header.options.dry_run:
         return "planned only: nothing of the crew was run"

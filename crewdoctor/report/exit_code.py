@@ -79,7 +79,7 @@ def missing_inputs(recording: Recording) -> tuple[str, ...]:
 def examined(recording: Recording) -> bool:
     """Whether any layer above settings was looked at; where that was not asked for, the target only has to load."""
     if recording.header.options.scope == "run":
-        return any(result.step.probe == "crew.kickoff" for result in recording.results)
+        return bool(recording.results)
     if recording.inventory is None:
         return False
     if recording.header.options.dry_run or recording.header.options.scope == "settings":

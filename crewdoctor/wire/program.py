@@ -128,6 +128,8 @@ def last_word(events: Iterable[Event], results: Sequence[StepResult]) -> str | N
     sent = [each for each in sent if each in _ENDS]
     if sent:
         return sent[-1]
+    if results and results[0].facts.get("result") == FailureKind.INTERRUPTED.value:
+        return "SIGINT"
     return "" if not results or results[0].status is Status.OK else None
 
 

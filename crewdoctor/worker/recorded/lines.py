@@ -19,7 +19,7 @@ LOGGERS = ("openai", "anthropic", "httpx", "httpcore", "httpx2", "LiteLLM", "lit
 MOST = 5000
 """Lines of one process; what a stream says for every token must not fill the disk."""
 _LONGEST, _WORD = 200, 80
-_CONTENT = (" return_value=", " request=", "json_data", "Request options", "HTTP Response:", "headers")
+_CONTENT = (" return_value=", " request=", "json_data", "Request options", "HTTP Response:", "'headers'")
 """From here on a line quotes what was sent or answered."""
 
 
@@ -38,6 +38,8 @@ class _Lines(logging.Handler):
         self._left -= 1
         try:
             text = told(str(record.msg), record.args)
+            if record.name.lower().startswith("litellm"):  # it formats content into the message itself
+                text = text.partition(":")[0]
             self._recorder.event("log.line", logger=record.name, level=record.levelname, text=text)
             if not self._left:
                 self._recorder.own(f"lines of libraries beyond {MOST} were not recorded")
