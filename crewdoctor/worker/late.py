@@ -64,7 +64,7 @@ class _UnderWay(ModuleSpec):
         super().__setattr__(name, value)
         if name == "_initializing" and not value:
             hooks = self.__dict__.pop(_HOOKS, ())
-            self.__class__ = ModuleSpec
+            self.__class__ = ModuleSpec  # type: ignore[assignment]
             module = sys.modules.get(self.name)
             for hook in hooks if module is not None else ():
                 hook(module)

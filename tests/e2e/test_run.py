@@ -40,7 +40,7 @@ def crew():
 MAIN = CREW + 'print("answer:", crew().kickoff(inputs={"dish": "soup"}))\nsys.exit(int(os.environ.get("CODE", "0")))\n'
 SERVED = (
     CREW
-    + '''
+    + """
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 class Handler(BaseHTTPRequestHandler):
@@ -52,7 +52,7 @@ class Handler(BaseHTTPRequestHandler):
 server = HTTPServer(("127.0.0.1", 0), Handler)
 print(server.server_port, flush=True)
 server.handle_request()
-'''
+"""
 )
 
 
@@ -68,7 +68,7 @@ def start(folder, program, *options, python=sys.executable, module=True, **envir
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no thread runs here
     )
 
 
@@ -144,7 +144,9 @@ def test_a_hang_that_is_given_up_is_told_with_its_line(tmp_path, model, silent, 
     finding = report(tmp_path).findings[0]
     assert (finding.code, finding.subject) == ("CD304", "tool:find_recipe")
     assert finding.location.file.endswith("main.py")
-    assert finding.location.line == MAIN.splitlines().index(next(row for row in MAIN.splitlines() if "urlopen" in row)) + 1
+    assert (
+        finding.location.line == MAIN.splitlines().index(next(row for row in MAIN.splitlines() if "urlopen" in row)) + 1
+    )
     assert err.count("CD304 tool_hangs") == 1 + err.count("the first cause is CD304")
     assert not Path(f"/proc/{program}").exists()
 
@@ -154,7 +156,7 @@ def test_a_crash_keeps_its_traceback_and_its_code(tmp_path, model, healthy):
     code, out, err = ended(start(tmp_path, crash, MODEL_URL=model, TOOL_URL=healthy))
 
     assert (code, out) == (1, "")
-    assert 'ValueError: boom' in err
+    assert "ValueError: boom" in err
     assert "No crew was started" in err
     (process,) = [each for each in read_recording(tmp_path / "rec.jsonl").results if "program" in each.facts]
     assert process.facts["error"] == "boom"
@@ -289,7 +291,9 @@ def test_a_recording_that_cannot_be_written_says_so_and_the_program_runs(tmp_pat
 @pytest.mark.parametrize("version", [sys.version_info[:2], *sorted(others())])
 def test_whatever_is_imported_first_is_whole_and_there_once(tmp_path, module, version):
     python = {sys.version_info[:2]: sys.executable, **others()}[version]
-    program = f"import {module}, socket, sys; import http.client, urllib.request; print(sys.modules['socket'] is socket)"
+    program = (
+        f"import {module}, socket, sys; import http.client, urllib.request; print(sys.modules['socket'] is socket)"
+    )
     done = hooked(tmp_path, python, "-c", program, **{RECORD: str(tmp_path / "r.jsonl")})
 
     assert done == (0, "True\n", "")
