@@ -196,6 +196,19 @@ def _unexamined(recording: Recording, outcomes: Sequence[RuleOutcome]) -> tuple[
     return tuple(dict.fromkeys(found))
 
 
+def _program(recording: Recording) -> str:
+    """How a recorded program ended, in words; what its own process said where nobody stood around it."""
+    gone = next((event for event in recording.events if event.name == "program.ended"), None)
+    if gone is not None:
+        signal = str(gone.attrs.get("signal") or "")
+        return f"the program was ended by {signal}" if signal else f"the program exited {gone.attrs.get('code')}"
+    main = recording.results[0]
+    if recording.interrupted == "truncated" or main.status is Status.KILLED:
+        return "the program had not ended"
+    outcome = str(main.facts.get("result", "completed"))
+    return "the program ended" if outcome == "completed" else f"the program ended with {main.facts.get('exception')}"
+
+
 def _environment(recording: Recording) -> dict[str, Any]:
     header, inventory = recording.header, recording.inventory
     facts: dict[str, Any] = {
@@ -209,6 +222,7 @@ def _environment(recording: Recording) -> dict[str, Any]:
     }
     if told := clocks(recording):
         facts["clocks"] = told
+        facts["program"] = _program(recording)
     if inventory is not None:
         facts |= {
             "project_root": inventory.project_root,

@@ -235,7 +235,8 @@ def _foot(report: Report) -> list[str]:
     told += [f"python {python}"] if python else []
     told += [f"allowed to write: {name}" for name in environment.get("allowed_tools") or ()]
     told += [str(text) for text in environment.get("notes") or ()]
-    told += [f"exit {report.exit_code}: {MEANING.get(report.exit_code, '')}", wording.seconds(report.seconds)]
+    ended = environment.get("program") or f"exit {report.exit_code}: {MEANING.get(report.exit_code, '')}"
+    told += [str(ended), wording.seconds(report.seconds)]
     return [f"<sub>{' · '.join(_inline(each) for each in told)}</sub>"]
 
 

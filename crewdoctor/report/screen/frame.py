@@ -137,4 +137,7 @@ def foot(report: Report) -> Iterator[Line]:
     if report.exit_code in {HEALTHY, FOUND}:
         meaning = meaning.replace("--fail-on", f"--fail-on {report.environment.get('fail_on', 'error')}")
     yield BLANK
+    if program := report.environment.get("program"):
+        yield line((f"{program}; {wording.seconds(report.seconds)}", "dim"))
+        return
     yield line((f"exit {report.exit_code}: {meaning}; {wording.seconds(report.seconds)}", "dim"))
