@@ -19,6 +19,7 @@ from crewdoctor.report.exit_code import examined, exit_code, failed_by_itself, f
 from crewdoctor.report.naming import named
 from crewdoctor.report.questions import questions, stopped
 from crewdoctor.report.unseen import unseen
+from crewdoctor.timeline.clocks import clocks
 from crewdoctor.timeline.model_calls import model_calls
 from crewdoctor.wire.codec import WireError, decode
 
@@ -99,7 +100,12 @@ def _verdict(recording: Recording, findings: Sequence[Finding], ignored: int) ->
     missing = missing_inputs(recording)
     if missing:
         return f"the crew asks for inputs nobody gave: {', '.join(missing)}"
-    if recording.inventory is None:
+    if recording.header.options.scope == "run":
+        if not recording.results:
+            return "nothing was recorded: no Python process of it loaded the hook"
+        if first is None and not any(result.step.probe == "crew.kickoff" for result in recording.results):
+            return "no crew was started in what was recorded"
+    elif recording.inventory is None:
         return f"the target could not be diagnosed: {_not_loaded(recording)}"
     if recording.header.options.dry_run:
         return "planned only: nothing of the crew was run"
@@ -205,6 +211,19 @@ def _unexamined(recording: Recording, outcomes: Sequence[RuleOutcome]) -> tuple[
     return tuple(dict.fromkeys(found))
 
 
+def _program(recording: Recording) -> str:
+    """How a recorded program ended, in words; what its own process said where nobody stood around it."""
+    gone = next((event for event in recording.events if event.name == "program.ended"), None)
+    if gone is not None:
+        signal = str(gone.attrs.get("signal") or "")
+        return f"the program was ended by {signal}" if signal else f"the program exited {gone.attrs.get('code')}"
+    main = recording.results[0]
+    if recording.interrupted == "truncated" or main.status is Status.KILLED:
+        return "the program had not ended"
+    outcome = str(main.facts.get("result", "completed"))
+    return "the program ended" if outcome == "completed" else f"the program ended with {main.facts.get('exception')}"
+
+
 def _environment(recording: Recording) -> dict[str, Any]:
     header, inventory = recording.header, recording.inventory
     facts: dict[str, Any] = {
@@ -216,6 +235,9 @@ def _environment(recording: Recording) -> dict[str, Any]:
         "allowed_tools": list(header.options.allow_tools),
         "notes": [str(note.get("text", "")) for note in recording.notes],
     }
+    if told := clocks(recording):
+        facts["clocks"] = told
+        facts["program"] = _program(recording)
     if inventory is not None:
         facts |= {
             "project_root": inventory.project_root,

@@ -83,6 +83,7 @@ def _lines(report: Report, width: int, verbosity: int) -> Iterator[Line]:
         yield from settings.lines(report)
     if not brief:
         yield from layers.lines(report.questions, every=every) if every else short.examined(report)
+        yield from timing.clocks(report)
         yield from timing.ladder(report, every=every)
         yield from timing.waterfall(report, width, every=every)
         if every or report.findings or report.scope == "settings":

@@ -151,6 +151,9 @@ def _by_reason(report: Report, *, every: bool) -> dict[str, list[str]]:
 def foot(report: Report, *, every: bool, brief: bool) -> Iterator[Line]:
     """What the exit code means, and what more there is to see."""
     yield BLANK
+    if program := report.environment.get("program"):
+        yield line((f"{program}; {wording.seconds(report.seconds)}", "dim"))
+        return
     idle = sum(outcome.status is RuleStatus.NOT_APPLICABLE for outcome in report.rules)
     if report.questions and not (every or brief):
         rules = f", {wording.plural(idle, 'rule')} that had nothing to read" if idle else ""

@@ -18,6 +18,22 @@ _CLOCK = 10
 _SHORTEST_TRACK = 12
 
 
+def clocks(report: Report) -> Iterator[Line]:
+    """Of a recorded program: what its imports, its kickoffs and its end took."""
+    held = report.environment.get("clocks") or ()
+    if not held:
+        return
+    yield from heading("The program")
+    for each in held:
+        yield line(
+            f"{each['name']:<10}",
+            f"{wording.seconds(float(each['seconds'])):>9}",
+            (f"  {each['detail']}" if each["detail"] else "", "dim"),
+            indent=2,
+            hang=21,
+        )
+
+
 def ladder(report: Report, *, every: bool = True) -> Iterator[Line]:
     """The same work, rung by rung; the rung where exclusive time jumps is marked. Else one line, unless `every`."""
     if not report.ladder:

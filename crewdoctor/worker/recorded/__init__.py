@@ -83,12 +83,14 @@ def start(began: float) -> Any:
     for line in recorder.own_lines:
         recorder.own(line)
     exits.install(recorder)
-    crews.install(recorder)
-    prompts.install(recorder)
     if os.environ.get(VERBOSE):
-        from crewdoctor.worker.recorded import lines
+        from crewdoctor.worker.recorded.lines import install, verbose
 
-        lines.install(recorder)
+        install(recorder)
+        crews.install(recorder, verbose)
+    else:
+        crews.install(recorder)
+    prompts.install(recorder)
     imports.install(recorder)
     os.register_at_fork(before=recorded.rest, after_in_parent=recorded.watch, after_in_child=recorded.forked)
     return late.finder()

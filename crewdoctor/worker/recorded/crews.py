@@ -11,6 +11,7 @@ import queue
 import sys
 import threading
 from collections import OrderedDict, deque
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -45,8 +46,8 @@ class _Recent(OrderedDict[int, Built]):
 class _Crews:
     """The crews of this process, each by what it looks like."""
 
-    def __init__(self, recorder: Recorder) -> None:
-        self.recorder = recorder
+    def __init__(self, recorder: Recorder, begins: Callable[[Any], None] | None) -> None:
+        self.recorder, self.begins = recorder, begins
         self.constructions = Constructions(built=_Recent(), crews=deque(maxlen=0))  # type: ignore[arg-type]
         self.known: set[str] = set()
         self.loaded: Any = None
@@ -55,6 +56,8 @@ class _Crews:
 
     def kicked_off(self, crew: Any = None, inputs: Any = None, *_: Any, **__: Any) -> None:
         """A kickoff begins."""
+        if self.begins is not None:
+            self.begins(crew)
         likeness = _likeness(crew)
         if likeness in self.known or len(self.known) >= MOST:
             return
@@ -91,10 +94,10 @@ class _Crews:
         self.recorder.inventory(encode(inventory))
 
 
-def install(recorder: Recorder) -> None:
-    """Note constructions and kickoffs from the moment crewai is there."""
+def install(recorder: Recorder, begins: Callable[[Any], None] | None = None) -> None:
+    """Note constructions and kickoffs from the moment crewai is there; `begins` is told each crew that kicks off."""
     tap = Tap("crews", recorder)
-    crews = _Crews(recorder)
+    crews = _Crews(recorder, begins)
     recorder.load = lambda: crews.loaded
 
     def crew(module: ModuleType) -> None:
@@ -119,7 +122,7 @@ def _likeness(crew: Any) -> str:
 
 
 def _shown() -> list[str]:
-    return [os.path.relpath(each) if os.path.isabs(each) and os.path.exists(each) else each for each in sys.argv]
+    return [os.path.relpath(each) if Path(each).is_absolute() and Path(each).exists() else each for each in sys.argv]
 
 
 def _place(root: Path) -> Any:
