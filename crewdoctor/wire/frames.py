@@ -12,6 +12,7 @@ Frame kinds (`"k"`), worker to supervisor, over one private pipe per step. Times
 | `stack` | id, step, at, span, waiting, frames, user_frame, thread, seconds, attrs | something is blocked |
 | `fact` | step, name, value | a result by name |
 | `own` | step, at, text | crewdoctor's own line (a tap that disabled itself) |
+| `dropped` | step, at, spans | spans left out so far, by name (`wire/thinning.py`); the last frame counts |
 | `move` | step, at | bytes moved within a span; keeps the step alive and is not recorded |
 | `end` | step, at, status, reason, failure | the probe returned |
 
@@ -25,7 +26,7 @@ import json
 from typing import Any
 
 FORMAT = "crewdoctor.recording/1"
-FRAME_KINDS = ("begin", "open", "close", "event", "stack", "fact", "own", "move", "end")
+FRAME_KINDS = ("begin", "open", "close", "event", "stack", "fact", "own", "dropped", "move", "end")
 RECORD_KINDS = (*FRAME_KINDS, "header", "inventory", "plan", "result", "simulated", "last")
 
 
