@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from crewdoctor.model.span import Failure
 from crewdoctor.wire.codec import encode
-from crewdoctor.wire.frames import to_line
+from crewdoctor.wire.frames import plain, to_line
 from crewdoctor.wire.redact import generation, redact_json
 
 LONGEST_TEXT = 2000
@@ -76,12 +76,12 @@ class Lines:
         try:
             key = marshal.dumps(attrs, 2)
         except ValueError:  # something no JSON has either: made into text where it is written
-            return _text(clipped(attrs))
+            return _text(attrs)
         known = self._bodies.get(key)
         if known is None:
             if len(self._bodies) >= _MOST:
                 self._bodies.clear()
-            known = self._bodies[key] = _text(clipped(attrs))
+            known = self._bodies[key] = _text(attrs)
         return known
 
     def _added(self, attrs: dict[str, Any]) -> str:
@@ -104,7 +104,7 @@ class Lines:
             elif plain:
                 text = self._body({name: value})[len(prefix) + 1 : -1]
             else:
-                text = _text(clipped({name: value}))[len(prefix) + 1 : -1]
+                text = _text({name: value})[len(prefix) + 1 : -1]
             parts.append(prefix + text)
         return "{" + ",".join(parts) + "}"
 
@@ -129,6 +129,14 @@ class Lines:
             held.clear()
 
 
+def line_of(record: dict[str, Any]) -> bytes:
+    """One record as a line, without secrets. Raises nothing, whatever stands in it."""
+    try:
+        return to_line(redact_json(encode(record)))
+    except Exception:  # noqa: BLE001 - a circle, a depth beyond Python's own, a repr that raises
+        return to_line(redact_json(plain(record)))
+
+
 def clipped(attrs: dict[str, Any]) -> dict[str, Any]:
     """Attributes in JSON, long texts cut."""
     return {name: _clip(value) for name, value in attrs.items()}
@@ -137,11 +145,14 @@ def clipped(attrs: dict[str, Any]) -> dict[str, Any]:
 def _clip(value: Any) -> Any:
     if isinstance(value, str) and len(value) > LONGEST_TEXT:
         return value[:LONGEST_TEXT] + "…"
-    return encode(value)
+    try:
+        return encode(value)
+    except Exception:  # noqa: BLE001 - the same
+        return plain(value)
 
 
 def _text(record: dict[str, Any]) -> str:
-    return to_line(redact_json(record))[:-1].decode("ascii")
+    return line_of(clipped(record))[:-1].decode("ascii")
 
 
 def _value(value: Any) -> str:

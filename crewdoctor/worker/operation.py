@@ -135,7 +135,8 @@ def running_task() -> weakref.ReferenceType[Any] | None:
     if asyncio is None:
         return None
     try:
-        task = asyncio.current_task()
+        loop = asyncio._get_running_loop()  # asked for at every blocking call: `current_task` would raise without one
+        task = asyncio.current_task(loop) if loop is not None else None
     except (RuntimeError, AttributeError):
         return None
     return None if task is None else weakref.ref(task)

@@ -24,9 +24,8 @@ from crewdoctor.model.layer import Layer
 from crewdoctor.model.probe import CannotProbe, LoadedCrew
 from crewdoctor.model.span import Failure, FailureKind
 from crewdoctor.wire.codec import encode
-from crewdoctor.wire.frames import to_line
-from crewdoctor.wire.lines import LONGEST_TEXT, clipped
-from crewdoctor.wire.redact import redact, redact_json
+from crewdoctor.wire.lines import LONGEST_TEXT, clipped, line_of
+from crewdoctor.wire.redact import redact
 from crewdoctor.wire.thinning import WIRE
 from crewdoctor.worker.answers import error_in
 from crewdoctor.worker.arguments import realistic
@@ -189,9 +188,8 @@ class Recorder:
     def enter(self, kind: str, *, peer: str = "", timeout: Any = None, span: str | None = None) -> int:
         """Note that this thread (or task) now blocks; `leave` takes the key. For the watchdog; writes no frame."""
         key = next(self._operations)
-        self.inflight[key] = Operation(
-            kind, peer, timeout, self.now(), span or current.get(), threading.get_ident(), task=running_task()
-        )
+        began, thread_id = time.monotonic() - self.zero, threading.get_ident()
+        self.inflight[key] = Operation(kind, peer, timeout, began, span or current.get(), thread_id, 0, running_task())
         return key
 
     def leave(self, key: int) -> None:
@@ -216,7 +214,7 @@ class Recorder:
 
     def fact(self, name: str, value: Any) -> None:
         """Note a JSON result of the step; the last one of a name wins."""
-        self._frame({"k": "fact", "step": self.step, "name": name, "value": encode(value)})
+        self._frame({"k": "fact", "step": self.step, "name": name, "value": value})
 
     def own(self, text: str) -> None:
         """Write crewdoctor's own line: a tap that disabled itself. Kept for the supervisor when no step runs."""
@@ -288,7 +286,7 @@ class Recorder:
     def _frame(self, record: dict[str, Any]) -> None:
         """Redact and write one line, whole, after everything that waits."""
         if not self.idle:
-            self._spool.put(to_line(redact_json(record)))
+            self._spool.put(line_of(record))
 
     def _lost(self, *, last: bool = False) -> None:
         """Say what was dropped, by name."""
