@@ -10,7 +10,8 @@ import threading
 from collections import Counter
 from collections.abc import Iterable
 from contextvars import Token
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from crewdoctor.model.span import Failure
 from crewdoctor.worker.classify import classify, of_status
@@ -22,6 +23,24 @@ from crewdoctor.worker.taps.tap import span_here
 _RATE = "x-ratelimit-"
 attempts: Counter[str] = Counter()
 """Span → requests begun directly inside it: an LLM call's attempts."""
+
+
+class _Shown(NamedTuple):
+    """Where a request goes, in the words of a report."""
+
+    url: str
+    """Without query and fragment."""
+    port: int
+    peer: str
+
+
+@lru_cache(maxsize=512)
+def _shown(scheme: str, host: str, port: int | None, path: str) -> _Shown:
+    usual = 443 if scheme in {"https", "wss"} else 80
+    port = port or usual
+    named = f"[{host}]" if ":" in host else host
+    path = path.partition("?")[0].partition("#")[0]
+    return _Shown(f"{scheme}://{named}{'' if port == usual else f':{port}'}{path}", port, f"{named}:{port}")
 
 
 class HttpCall:
@@ -57,12 +76,10 @@ class HttpCall:
         waits: bool = False,
         owner: Any = None,
     ) -> None:
-        port = port or (443 if scheme in {"https", "wss"} else 80)
+        shown = _shown(scheme, host, port, path)
         parent = span_here(recorder)
         if parent:
             attempts[parent] += 1
-        usual = port == (443 if scheme in {"https", "wss"} else 80)
-        shown = f"[{host}]" if ":" in host else host
         extra: dict[str, Any] = {"attempt": attempt} if attempt is not None else {}
         if proxy:
             extra["proxy"] = proxy
@@ -73,9 +90,9 @@ class HttpCall:
             "http.request",
             client=client,
             method=method.upper(),
-            url=f"{scheme}://{shown}{'' if usual else f':{port}'}{path.partition('?')[0].partition('#')[0]}",
+            url=shown.url,
             host=host,
-            port=port,
+            port=shown.port,
             timeout=timeout,
             thread=threading.current_thread().name,
             **extra,
@@ -87,9 +104,8 @@ class HttpCall:
         self._gap = 0.0
         self._ended = False
         self._token: Token[str | None] | None = recorder.current.set(self.span or parent)
-        peer = f"{shown}:{port}"
         # A coroutine's waiting is nobody's thread: it stands in the table until the answer is complete.
-        self._key = recorder.enter("recv", peer=peer, timeout=timeout.get("read"), span=self.span) if waits else 0
+        self._key = recorder.enter("recv", peer=shown.peer, timeout=timeout.get("read"), span=self.span) if waits else 0
 
     def leave(self) -> None:
         """The library returned to its caller: what comes next is not this request's doing."""
