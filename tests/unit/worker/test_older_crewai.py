@@ -6,7 +6,7 @@ import types
 import openai
 import pytest
 
-from crewdoctor.llm.raw import RawModel
+from crewdoctor.llm.sdks import raw_model
 from crewdoctor.worker import embedded, loader, machine
 from crewdoctor.worker.construction import watched
 from crewdoctor.worker.hosts import sdk_library
@@ -151,6 +151,6 @@ def test_an_openai_without_the_responses_api_is_called_all_the_same(monkeypatch)
     monkeypatch.delattr("openai.types.responses", raising=False)
     arguments = {"client": {"api_key": "sk-x", "base_url": "http://127.0.0.1:9/v1"}, "create": {"model": "m"}}
     crew = types.SimpleNamespace(llm=lambda _: object(), raw_call_arguments=lambda _: arguments)
-    raw = RawModel(crew, "llm")
+    raw = raw_model(crew, "llm")
     assert hasattr(raw.client(), "create")
     raw.close()
