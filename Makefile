@@ -11,7 +11,7 @@ PYTEST = $(BIN)/python -m pytest -q -n $(JOBS) --dist loadscope
 # Compiled files go beside the project, whatever the environment says of bytecode.
 RUN := env -u PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX=$(CURDIR)/.cache/pyc
 
-.PHONY: setup quick test demo scoreboard bench-probe-llm matrix-versions lock docs clean
+.PHONY: setup quick test demo scoreboard bench-probe-llm bench-preflight matrix-versions lock docs clean
 
 setup: $(STAMP)
 
@@ -41,6 +41,10 @@ scoreboard: $(STAMP)
 
 bench-probe-llm: $(STAMP)
 	$(RUN) $(BIN)/python fixtures/bench_probe_llm.py
+
+# A healthy crew's preflight without a model's call, against `import crewai` alone.
+bench-preflight: $(STAMP)
+	$(RUN) $(BIN)/python fixtures/bench_preflight.py
 
 # Crews in environments of their own: crewai 1.0 to the newest, Python 3.10 to 3.13; half a gigabyte each under .cache.
 matrix-versions: $(STAMP)

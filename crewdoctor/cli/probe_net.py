@@ -10,9 +10,7 @@ from crewdoctor.cli import flags
 
 
 def probe_net(
-    hosts: Annotated[
-        list[str], typer.Argument(metavar="HOST...", help="api.example.com, host:8443, or URLs.", show_default=False)
-    ],
+    hosts: Annotated[list[str], typer.Argument(help="api.example.com, host:8443, or URLs.", show_default=False)],
     deadline: flags.Deadline = None,
     fail_on: flags.FailOn = None,
     select: flags.Select = None,
