@@ -13,7 +13,7 @@ PYTEST = $(BIN)/python -m pytest -q -n $(JOBS) --dist loadscope
 # Compiled files go beside the project, whatever the environment says of bytecode.
 RUN := env -u PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX=$(CURDIR)/.cache/pyc
 
-.PHONY: setup quick test demo scoreboard bench-probe-llm bench-hook matrix matrix-versions lock docs clean
+.PHONY: setup quick test demo scoreboard bench-probe-llm bench-preflight bench-hook matrix matrix-versions lock docs clean
 
 setup: $(STAMP)
 
@@ -43,6 +43,10 @@ scoreboard: $(STAMP)
 
 bench-probe-llm: $(STAMP)
 	$(RUN) $(BIN)/python fixtures/bench_probe_llm.py
+
+# A healthy crew's preflight without a model's call, against `import crewai` alone.
+bench-preflight: $(STAMP)
+	$(RUN) $(BIN)/python fixtures/bench_preflight.py
 
 # What the recorder sees of each client library, from real calls to local servers: docs/clients.md.
 matrix: $(STAMP)

@@ -15,7 +15,10 @@ def demo(
         Optional[Path],  # noqa: UP045 - Typer reads it at run time, on Python 3.10 too
         typer.Argument(help="Where to write the crew and keep it. Default: a temporary folder.", show_default=False),
     ] = None,
-    recording: flags.Recording = None,
+    recording: Annotated[
+        Optional[Path],  # noqa: UP045 - as above
+        typer.Option("--recording", metavar="FILE", help="Where to keep the recording. Default: a temporary file."),
+    ] = None,
     formats: flags.Formats = None,
     outputs: flags.Outputs = None,
     color: flags.Color = "auto",

@@ -48,7 +48,9 @@ def plan(inventory: Inventory, options: Options, results: Sequence[StepResult]) 
     likely = len(inventory.tasks) * CALLS_PER_TASK + len(inventory.tools)
     left = options.max_llm_calls - sum(result.llm_calls for result in results)
     if not embedded and left <= 0:
-        reason = f"no call of a paid model is left (--max-llm-calls {options.max_llm_calls}); about {likely} are needed"
+        reason = (
+            f"no call of its own model is left (--max-llm-calls {options.max_llm_calls}); about {likely} are needed"
+        )
         yield Skip(PROBE.id, PROBE.layer, subject, reason)
         return
     prompt = max((task.prompt_chars for task in inventory.tasks), default=0) + max(

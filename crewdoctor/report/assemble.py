@@ -11,6 +11,7 @@ from crewdoctor.hangs import hangs
 from crewdoctor.model.evidence import Evidence
 from crewdoctor.model.finding import Finding, Severity
 from crewdoctor.model.inventory import Unexamined
+from crewdoctor.model.layer import Layer
 from crewdoctor.model.recording import Recording
 from crewdoctor.model.report import InputUsed, Report, Rung, Scope
 from crewdoctor.model.result import Status
@@ -154,7 +155,11 @@ def _calm(recording: Recording, ignored: int) -> str:
     parts = [
         f"no mismatch found but {_count(ignored, 'finding')} ignored in source" if ignored else "no mismatch found"
     ]
-    left = sum(question.status in {"failed", "killed", "crashed"} for question in questions(recording, ()))
+    left = sum(
+        question.status in {"failed", "killed", "crashed"}
+        and (question.layer, question.status) != (Layer.ENVIRONMENT, "failed")  # it was answered: a note
+        for question in questions(recording, ())
+    )
     if left:
         parts.append(f"{_count(left, 'question')} stayed open")
     guarded = sum(bool(stopped(result)) for result in recording.results)
