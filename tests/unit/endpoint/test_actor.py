@@ -202,8 +202,9 @@ def test_a_manager_delegates_to_each_coworker_once_and_asks_one_of_them():
 
 def test_in_text_as_well():
     described = (
-        "Tool Name: Delegate work to coworker\nTool Arguments: {'coworker': {'type': 'string'}, 'task': {'type': 'str'}}"
-        "\nTool Description: Delegate to one of the following coworkers: Writer, Researcher\nThe input\n"
+        "Tool Name: Delegate work to coworker\n"
+        "Tool Arguments: {'properties': {'coworker': {'type': 'string'}}, 'type': 'object'}\n"
+        "Tool Description: Delegate to one of the following coworkers: Writer, Researcher\nThe input\n"
         "Action: the action to take, only one name of [Delegate work to coworker], just the name\n"
     )
     before, made = [{"role": "system", "content": described}], []
