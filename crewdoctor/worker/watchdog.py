@@ -19,6 +19,7 @@ from typing import Any
 
 from crewdoctor.model.setting import UNLIMITED, Location, Seconds
 from crewdoctor.wire.codec import encode
+from crewdoctor.worker.answer_part import answer_part
 from crewdoctor.worker.awaits import OTHERS, awaited, seconds_left, tasks
 from crewdoctor.worker.child_wait import child_wait
 from crewdoctor.worker.descendants import Descendants
@@ -248,7 +249,7 @@ class Watchdog:
         return seen
 
     def _attributes(self, operation: Operation, now: float) -> dict[str, Any]:
-        attrs: dict[str, Any] = {"bytes_received": operation.bytes}
+        attrs: dict[str, Any] = {"bytes_received": operation.bytes, **answer_part(self._recorder, operation)}
         if operation.peer:
             attrs["peer"] = operation.peer
         if operation.timeout is not None:

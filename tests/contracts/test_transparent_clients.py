@@ -18,6 +18,7 @@ HOWS = ("here", "to_thread", "pool", "thread")
 SECONDS = {"mcp_stdio": 20.0}
 """The timeout of clients that start their own server; it is there when its interpreter is."""
 USUAL = 0.8
+OFTEN = ("silent", "half", "close", "refused", "untrusted")
 WAIT = 0.3
 WITHIN = 60.0
 AT_ONCE = 2
@@ -59,7 +60,8 @@ def runs(request, lab):
         calls = {f"ok {how}": {"how": how, "target": target(protocol, "ok")} for how in hows}
         behaviours = {"wait": (), "dns": ("silent",), "mcp": ("refused",), "mcp_stdio": ()}
         behaviours["postgres"] = ("close", "refused", "untrusted")  # nothing would end its wait for the others
-        for behaviour in behaviours.get(protocol, ("silent", "half", "close", "refused", "untrusted")):
+        behaviours["http"] = (*OFTEN, "head")
+        for behaviour in behaviours.get(protocol, OFTEN):
             calls[behaviour] = {"how": "here", "target": target(protocol, behaviour)}
         if protocol == "wait":
             calls["late"] = {"how": "here", "target": {**target(protocol, "ok"), "wait": 2 * USUAL}}
@@ -142,6 +144,17 @@ def test_failures_are_told_for_what_they_are(recorded, client):
             continue
         told = [span["failure"]["kind"] for span in run.beneath(f"tool:{name}") if span.get("failure")]
         assert any(each.startswith(kinds) for each in told), (name, told)
+
+
+@pytest.mark.parametrize("client", NETWORK)
+def test_a_stall_in_the_headers_is_told_from_one_in_the_body(recorded, client):
+    run = recorded(client)
+    if "tool:head" not in run.roots:
+        pytest.skip("no HTTP")
+
+    for name, phase in (("silent", "wait"), ("head", "headers"), ("half", "body")):
+        told = [span["attrs"]["phase"] for span in run.beneath(f"tool:{name}") if span["name"] == "http.request"]
+        assert told == [phase], name
 
 
 @pytest.mark.parametrize("client", NETWORK)

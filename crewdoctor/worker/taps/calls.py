@@ -24,6 +24,9 @@ _RATE = "x-ratelimit-"
 attempts: Counter[str] = Counter()
 """Span → requests begun directly inside it: an LLM call's attempts."""
 
+going: dict[str, HttpCall] = {}
+"""Span → the request, until it is over."""
+
 
 class _Shown(NamedTuple):
     """Where a request goes, in the words of a report."""
@@ -98,6 +101,7 @@ class HttpCall:
             **extra,
         )
         connections_of(recorder).count_beneath(self.span)
+        going[self.span] = self
         self.started = self._last = recorder.now()
         self.received = 0
         self._answer: dict[str, Any] = {}
@@ -169,8 +173,18 @@ class HttpCall:
             failure = Failure(kind, f"HTTP {status}")
         on_wire = connections_of(self._recorder).settle_beneath(self.span, failure)
         attempts.pop(self.span, None)
+        going.pop(self.span, None)
         gap = {"gap_max": round(self._gap, 6)} if self._gap else {}
-        self._recorder.close(self.span, failure=failure, received_bytes=self.received or on_wire, **self._answer, **gap)
+        received = self.received or on_wire
+        self._recorder.close(
+            self.span, failure=failure, received_bytes=received, phase=self.phase(received), **self._answer, **gap
+        )
+
+    def phase(self, received: int) -> str:
+        """How far it got, with `received` bytes: `wait` for a first byte, within the `headers`, or in the `body`."""
+        if self._answer:
+            return "body"
+        return "headers" if received else "wait"
 
 
 def _seconds(value: str) -> float | str:

@@ -26,3 +26,11 @@ def connections_of(recorder: Recorder) -> Connections:
         made = _made[id(recorder)] = Connections(recorder)
         settlers.append(Tap("connections", recorder).guard(made.settle_idle))
     return made
+
+
+def received(recorder: Recorder, span: str | None) -> tuple[int, str | None]:
+    """Bytes of the exchange a span is, or has started, and the request around it; nothing where there is none."""
+    for connection in list(connections_of(recorder).table.values()):
+        if span is not None and connection.span is not None and span in {connection.span, connection.parent}:
+            return connection.received, connection.parent
+    return 0, None
