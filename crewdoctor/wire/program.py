@@ -122,13 +122,19 @@ def given_up(spans: list[Span], events: Iterable[Event], results: Iterable[StepR
     return [_cut(span, since) for span in spans]
 
 
-def last_word(events: Iterable[Event], results: Sequence[StepResult]) -> str | None:
-    """How a program nobody stood around to the end has ended: by a signal, by itself, or unknown."""
+def last_word(last: str | None, events: Sequence[Event], results: Sequence[StepResult]) -> str | None:
+    """How a program was ended: by a signal, empty where by itself (a server that was told to stop, too), or unknown."""
+    gone = next((event for event in events if event.name == "program.ended"), None)
+    outcome = results[0].facts.get("result") if results else None
+    if gone is not None and gone.attrs.get("code") == 0 and outcome == "completed":
+        return ""
+    if last is not None:
+        return last
     sent = [str(event.attrs.get("signal")) for event in events if event.name == "program.signal"]
     sent = [each for each in sent if each in _ENDS]
     if sent:
         return sent[-1]
-    if results and results[0].facts.get("result") == FailureKind.INTERRUPTED.value:
+    if outcome == FailureKind.INTERRUPTED.value:
         return "SIGINT"
     return "" if not results or results[0].status is Status.OK else None
 

@@ -21,11 +21,13 @@ from crewdoctor.model.setting import UNLIMITED, Location
 from crewdoctor.wire.codec import encode
 from crewdoctor.worker.awaits import tasks
 from crewdoctor.worker.descendants import Descendants
+from crewdoctor.worker.descriptors import pipe
 from crewdoctor.worker.inflight import settle_idle
 from crewdoctor.worker.kernel_wait import children_cpu_seconds, kernel_wait, wanted_cpu_seconds
 from crewdoctor.worker.operation import Operation
 from crewdoctor.worker.recorder import Recorder
 from crewdoctor.worker.stacks import Place, described, idle, places, waiting, whose
+from crewdoctor.worker.unseen import Unseen
 
 TICK = 0.5
 BLOCKED_AFTER = 1.0
@@ -71,8 +73,8 @@ class Watchdog:
         self._seen: dict[Hashable, _Seen] = {}
         self._due: dict[Hashable, float] = {}
         self._children = Descendants()
-        self._wake, self._waker = os.pipe()
-        self._thread = threading.Thread(target=self._watch, name="crewdoctor-watchdog", daemon=True)
+        self._wake, self._waker = pipe()
+        self._thread = Unseen(self._watch)
 
     def start(self) -> None:
         """Begin to look."""
@@ -92,7 +94,10 @@ class Watchdog:
         watched = [self._control, self._wake]
         while True:
             left = self._recorder.deadline - time.monotonic() - LAST_LOOK
-            ready, _, _ = select.select(watched, [], [], TICK if last_look else max(0.01, min(TICK, left)))
+            try:
+                ready, _, _ = select.select(watched, [], [], TICK if last_look else max(0.01, min(TICK, left)))
+            except (OSError, ValueError):  # the program closed what it did not open
+                return
             if self._wake in ready:
                 return
             asked = self._control in ready
