@@ -77,7 +77,10 @@ def results_of(
             end = max(end, outside)
             status, reason = Status.KILLED, "the recording ends before this process did"
         process = StepResult(step, status, at, end, reason, None, dict(held))
-        found += [process, *_of_crew(process, name, of_crews.get(name, ()))]
+        crew = list(_of_crew(process, name, of_crews.get(name, ())))
+        if status is Status.CRASHED and any(each.status is Status.CRASHED for each in crew):
+            process = replace(process, status=Status.KILLED)  # one crash, told where it happened
+        found += [process, *crew]
     return found
 
 
@@ -89,7 +92,7 @@ def _of_crew(process: StepResult, name: str, spans: Sequence[Span]) -> Iterator[
     step = replace(process.step, id=name, probe=CREW, layer=Layer.CREW, subject=named)
     ends = [span.end for span in spans]
     end = process.end if None in ends else max(each for each in ends if each is not None)
-    finished = process.status is not Status.CRASHED and None not in ends
+    finished = None not in ends
     status, reason = (Status.OK, "") if finished else (process.status, process.reason)
     yield replace(process, step=step, status=status, reason=reason, start=spans[0].start, end=end)
 
