@@ -169,7 +169,7 @@ class Fold:
             results = results_of(self.processes, spans, self.events, self.facts)
             spans = given_up(spans, self.events, results)
             results += [inspected(self.inventory, results[0].start)] if self.inventory and results else []
-            self.last = self.last if self.last is not None else last_word(self.events, results)
+            self.last = last_word(self.last, self.events, results)
         return Recording(
             header=self.header or Header(),
             inventory=self.inventory,

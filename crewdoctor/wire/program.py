@@ -77,7 +77,10 @@ def results_of(
             end = max(end, outside)
             status, reason = Status.KILLED, "the recording ends before this process did"
         process = StepResult(step, status, at, end, reason, None, dict(held))
-        found += [process, *_of_crew(process, name, of_crews.get(name, ()))]
+        crew = list(_of_crew(process, name, of_crews.get(name, ())))
+        if status is Status.CRASHED and any(each.status is Status.CRASHED for each in crew):
+            process = replace(process, status=Status.KILLED)  # one crash, told where it happened
+        found += [process, *crew]
     return found
 
 
@@ -89,7 +92,7 @@ def _of_crew(process: StepResult, name: str, spans: Sequence[Span]) -> Iterator[
     step = replace(process.step, id=name, probe=CREW, layer=Layer.CREW, subject=named)
     ends = [span.end for span in spans]
     end = process.end if None in ends else max(each for each in ends if each is not None)
-    finished = process.status is not Status.CRASHED and None not in ends
+    finished = None not in ends
     status, reason = (Status.OK, "") if finished else (process.status, process.reason)
     yield replace(process, step=step, status=status, reason=reason, start=spans[0].start, end=end)
 
@@ -122,13 +125,19 @@ def given_up(spans: list[Span], events: Iterable[Event], results: Iterable[StepR
     return [_cut(span, since) for span in spans]
 
 
-def last_word(events: Iterable[Event], results: Sequence[StepResult]) -> str | None:
-    """How a program nobody stood around to the end has ended: by a signal, by itself, or unknown."""
+def last_word(last: str | None, events: Sequence[Event], results: Sequence[StepResult]) -> str | None:
+    """How a program was ended: by a signal, empty where by itself (a server that was told to stop, too), or unknown."""
+    gone = next((event for event in events if event.name == "program.ended"), None)
+    outcome = results[0].facts.get("result") if results else None
+    if gone is not None and gone.attrs.get("code") == 0 and outcome == "completed":
+        return ""
+    if last is not None:
+        return last
     sent = [str(event.attrs.get("signal")) for event in events if event.name == "program.signal"]
     sent = [each for each in sent if each in _ENDS]
     if sent:
         return sent[-1]
-    if results and results[0].facts.get("result") == FailureKind.INTERRUPTED.value:
+    if outcome == FailureKind.INTERRUPTED.value:
         return "SIGINT"
     return "" if not results or results[0].status is Status.OK else None
 

@@ -24,6 +24,7 @@ from crewdoctor.worker.awaits import OTHERS, awaited, seconds_left, tasks
 from crewdoctor.worker.child_wait import child_wait
 from crewdoctor.worker.descendants import Descendants
 from crewdoctor.worker.descriptors import others_peer
+from crewdoctor.worker.high_descriptors import pipe
 from crewdoctor.worker.inflight import settle_idle
 from crewdoctor.worker.kernel_wait import KernelWait, children_cpu_seconds, kernel_wait, wanted_cpu_seconds
 from crewdoctor.worker.operation import Operation
@@ -31,6 +32,7 @@ from crewdoctor.worker.recorder import Recorder
 from crewdoctor.worker.sightings import WAITERS, Sighting, told_of
 from crewdoctor.worker.stacks import Place, described, idle, places, waiting, whose, within_library
 from crewdoctor.worker.taps.shared import connections_of
+from crewdoctor.worker.unseen import Unseen
 
 TICK = 0.5
 BLOCKED_AFTER = 1.0
@@ -61,8 +63,8 @@ class Watchdog:
         self._seen: dict[Hashable, _Seen] = {}
         self._due: dict[Hashable, float] = {}
         self._children = Descendants()
-        self._wake, self._waker = os.pipe()
-        self._thread = threading.Thread(target=self._watch, name="crewdoctor-watchdog", daemon=True)
+        self._wake, self._waker = pipe()
+        self._thread = Unseen(self._watch)
 
     def start(self) -> None:
         """Begin to look."""
@@ -82,7 +84,10 @@ class Watchdog:
         watched = [self._control, self._wake]
         while True:
             left = self._recorder.deadline - time.monotonic() - LAST_LOOK
-            ready, _, _ = select.select(watched, [], [], TICK if last_look else max(0.01, min(TICK, left)))
+            try:
+                ready, _, _ = select.select(watched, [], [], TICK if last_look else max(0.01, min(TICK, left)))
+            except (OSError, ValueError):  # the program closed what it did not open
+                return
             if self._wake in ready:
                 return
             asked = self._control in ready

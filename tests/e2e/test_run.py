@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -316,6 +317,87 @@ def test_the_end_that_waits_for_a_thread_is_timed_and_named(tmp_path):
     assert finding.code == "CD703"
     assert "the thread `uploader`" in finding.message
     assert finding.location.function == "upload"
+
+
+COUNTS = """
+import signal, socket, sys, time
+seen = []
+signal.signal(signal.SIGINT, lambda *_: seen.append(1))
+print("said", input(), sys.stdin.isatty(), sys.stdout.isatty(), flush=True)
+until = time.monotonic() + 20
+while not seen and time.monotonic() < until:
+    time.sleep(0.1)
+time.sleep(0.5)
+print("seen", len(seen), flush=True)
+"""
+
+
+def test_on_a_terminal_the_program_has_it_and_ctrl_c_comes_once(tmp_path):
+    (tmp_path / "main.py").write_text(COUNTS)
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(tmp_path)
+        environment = {**BARE, "PYTHONPATH": str(Path(__file__).parents[2])}
+        python = sys.executable
+        os.execve(
+            python, [python, "-m", "crewdoctor", "run", "-q", "--recording", "r", "--", python, "main.py"], environment
+        )
+    shown = b""
+    os.write(terminal, b"hello\n")
+    until = time.monotonic() + 60
+    pressed = False
+    while time.monotonic() < until and b"ended" not in shown and b"exited" not in shown:
+        try:
+            shown += os.read(terminal, 4096)
+        except OSError:
+            break
+        if b"said" in shown and not pressed:
+            pressed = True
+            os.write(terminal, b"\x03")
+    _, status = os.waitpid(pid, 0)
+    os.close(terminal)
+
+    assert b"said hello True True" in shown
+    assert b"seen 1" in shown
+    assert os.waitstatus_to_exitcode(status) == 0
+
+
+THREADED = """
+import os, socket, threading, warnings
+warnings.simplefilter("error")
+print(threading.active_count(), threading.enumerate() == [threading.main_thread()])
+child = os.fork()
+if child == 0:
+    os._exit(threading.active_count())
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+os.closerange(3, 4096)
+with open("theirs.txt", "w") as file, open(os.devnull), open(os.devnull), socket.socket() as held:
+    if os.fork() == 0:
+        os._exit(0)
+    os.wait()
+    file.write("mine")
+with open("theirs.txt") as file:
+    print(file.read())
+"""
+
+
+@pytest.mark.parametrize("version", [sys.version_info[:2], *sorted(others())])
+def test_threads_forks_and_descriptors_are_the_programs_own(tmp_path, version):
+    python = {sys.version_info[:2]: sys.executable, **others()}[version]
+    done = hooked(tmp_path, python, "-c", THREADED, **{RECORD: str(tmp_path / "r.jsonl")})
+
+    assert done == (0, "1 True\n1\nmine\n", "")
+
+
+def test_a_program_that_becomes_another_one_is_two(tmp_path):
+    again = (
+        "import os, sys\nimport socket\nif len(sys.argv) < 2:\n    os.execv(sys.executable, [*sys.orig_argv, 'x'])\n"
+    )
+    (tmp_path / "main.py").write_text(again)
+    assert hooked(tmp_path, sys.executable, "main.py", **{RECORD: str(tmp_path / "r.jsonl")}) == (0, "", "")
+
+    held = [each.step.id for each in read_recording(tmp_path / "r.jsonl").results]
+    assert len(held) == len(set(held)) == 2
 
 
 def test_what_is_not_there_is_told_and_nothing_started(tmp_path):
