@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
-from crewdoctor.worker.stacks import Place
+from crewdoctor.worker.stacks import Place, idle, places
 
 _MOST_LINKS = 64
 
@@ -43,6 +43,37 @@ def tasks(frames: dict[int, FrameType]) -> Iterator[tuple[int, Any, list[Place]]
         for task in held:
             if not task.done():
                 yield thread_id, task, chain(task.get_coro())
+
+
+def held_up(frames: dict[int, FrameType]) -> dict[int, int]:
+    """Thread id → tasks that cannot go on, for loops whose thread is in the code of one task and not in its selector.
+
+    Tasks that only wait for others of their own (`gather`, `await task`) lose nothing, and are not counted.
+    """
+    asyncio = sys.modules.get("asyncio")
+    found: dict[int, int] = {}
+    for thread_id, loop in loops(frames):
+        assert asyncio is not None
+        if idle(list(places(frames[thread_id]))):
+            continue
+        try:
+            running, held = asyncio.current_task(loop), list(asyncio.all_tasks(loop))
+        except RuntimeError:
+            continue
+        others = [task for task in held if task is not running and not task.done() and not _of_tasks(task)]
+        if running is not None and others:
+            found[thread_id] = len(others)
+    return found
+
+
+def _of_tasks(task: Any) -> bool:
+    """Whether a task waits for other tasks: for one, for several gathered, or in `asyncio.wait`."""
+    held = getattr(task, "_fut_waiter", None)
+    if held is None:
+        return False
+    stack = chain(task.get_coro())
+    waits = bool(stack) and stack[0][0].co_name in {"_wait", "wait_for", "__aexit__"}
+    return hasattr(held, "get_coro") or hasattr(held, "_children") or (waits and "asyncio" in stack[0][0].co_filename)
 
 
 def chain(awaitable: Any) -> list[Place]:
