@@ -34,7 +34,7 @@ _CODE = {
     "pymongo": "pymongo.MongoClient(uri, timeoutMS={read}000)",
     "kafka": "consumer.poll(timeout={read})",
     "paramiko": "client.connect(host, timeout=3, banner_timeout=10, auth_timeout=10)",
-    "botocore": 'boto3.client(name, config=Config(connect_timeout=3, read_timeout={read}, retries={{"max_attempts": 1}}))',
+    "botocore": "boto3.client(name, config=Config(connect_timeout=3, read_timeout={read}))",
     "grpc": "stub.Method(request, timeout={read})  # the deadline of the whole call, connecting included",
     "websockets": "connection.recv(timeout={read})",
     "redis": "redis.Redis(host=host, socket_timeout={read}, socket_connect_timeout=3)",

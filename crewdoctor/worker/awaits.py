@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
-from crewdoctor.worker.stacks import Place, whose
+from crewdoctor.worker.stacks import Place, idle, places, whose
 
 _MOST_LINKS = 64
 OTHERS = "other tasks"
@@ -64,9 +64,36 @@ def awaited(task: Any, stack: list[Place]) -> str:
         return ""
     if file.endswith("/asyncio/tasks.py"):
         return OTHERS if code.co_name in _FOR_OTHERS else ""
+    if file.endswith("/asyncio/taskgroups.py"):
+        return OTHERS
     if file.endswith("/asyncio/locks.py"):
         return "an event of asyncio" if code.co_name == "wait" else "a lock of asyncio"
     return "the result of a future" if whose(code.co_filename) == "user" else ""
+
+
+def held_up(frames: dict[int, FrameType]) -> dict[int, int]:
+    """Thread id → tasks that cannot go on, for loops whose thread is in the code of one task and not in its selector.
+
+    Tasks that only wait for others of their own (`gather`, `await task`) lose nothing, and are not counted.
+    """
+    asyncio = sys.modules.get("asyncio")
+    found: dict[int, int] = {}
+    for thread_id, loop in loops(frames):
+        assert asyncio is not None
+        if idle(list(places(frames[thread_id]))):
+            continue
+        try:
+            running, held = asyncio.current_task(loop), list(asyncio.all_tasks(loop))
+        except RuntimeError:
+            continue
+        others = [task for task in held if task is not running and not task.done() and not _for_others(task)]
+        if running is not None and others:
+            found[thread_id] = len(others)
+    return found
+
+
+def _for_others(task: Any) -> bool:
+    return awaited(task, chain(task.get_coro())) == OTHERS
 
 
 def chain(awaitable: Any) -> list[Place]:

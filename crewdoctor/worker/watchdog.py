@@ -20,7 +20,7 @@ from typing import Any
 from crewdoctor.model.setting import UNLIMITED, Location, Seconds
 from crewdoctor.wire.codec import encode
 from crewdoctor.worker.answer_part import answer_part
-from crewdoctor.worker.awaits import OTHERS, awaited, seconds_left, tasks
+from crewdoctor.worker.awaits import OTHERS, awaited, held_up, seconds_left, tasks
 from crewdoctor.worker.child_wait import child_wait
 from crewdoctor.worker.descendants import Descendants
 from crewdoctor.worker.descriptors import others_peer
@@ -154,7 +154,7 @@ class Watchdog:
         frames = {ident: frame for ident, frame in sys._current_frames().items() if ident != self._thread.ident}
         names = {thread.ident: thread for thread in threading.enumerate()}
         chains = {id(task): (ident, task, stack) for ident, task, stack in tasks(frames)}
-        spans = self._innermost_spans()
+        spans, held = self._innermost_spans(), held_up(frames)
         told_threads, told_tasks = set(), set()
         for key, operation in self._innermost_operations().items():
             task = operation.task() if operation.task is not None else None
@@ -171,11 +171,11 @@ class Watchdog:
                 _name(names.get(operation.thread_id), task),
                 _kind(operation, names.get(operation.thread_id)),
                 operation.span or spans.get(operation.thread_id),
-                self._attributes(operation, now),
+                {**self._attributes(operation, now), **_stalls(held, operation.thread_id)},
             )
         for ident, frame in frames.items():
             if ident not in told_threads and (sighting := self._thread_sighting(ident, frame, names, spans, now)):
-                yield sighting
+                yield replace(sighting, attrs={**sighting.attrs, **_stalls(held, ident)})
         for task_id, (ident, task, stack) in chains.items():
             if task_id not in told_tasks and (sighting := self._task_sighting(task, stack, spans.get(ident), now)):
                 yield sighting
@@ -287,6 +287,10 @@ def _kind(operation: Operation, thread: threading.Thread | None) -> str:
     native = os.getpid() if thread is threading.main_thread() else getattr(thread, "native_id", None) or 0
     held = kernel_wait(native)[0]
     return "lock" if held == "sleep" else held or "cpu"
+
+
+def _stalls(held: dict[int, int], thread_id: int) -> dict[str, Any]:
+    return {"loop_waits": held[thread_id]} if thread_id in held else {}
 
 
 def _name(thread: threading.Thread | None, task: Any) -> str:
