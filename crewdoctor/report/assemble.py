@@ -201,6 +201,8 @@ def _environment(recording: Recording) -> dict[str, Any]:
         "allowed_tools": list(header.options.allow_tools),
         "notes": [str(note.get("text", "")) for note in recording.notes],
     }
+    if recording.recorder:
+        facts["recorder"] = recording.recorder
     if inventory is not None:
         facts |= {
             "project_root": inventory.project_root,

@@ -80,6 +80,8 @@ def _lines(report: Report, width: int, verbosity: int) -> Iterator[Line]:
         yield from timing.waterfall(report, width, every=every)
         yield from ledger.lines(report.ledger, report.simulated)
     yield from frame.notes(report)
+    if every:
+        yield from frame.cost(report)
     yield from frame.ignored(report)
     yield from frame.unexamined(report, every=every)
     yield from frame.foot(report)
