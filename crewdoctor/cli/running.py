@@ -102,7 +102,7 @@ def diagnose(asked: Asked, given: Mapping[str, Any], recording: Path | None, tol
         report = pipeline.diagnose(merged, recording_path=file, progress=screen.show, announce=screen.announce)
         if report.exit_code == USAGE and report.crew:  # it loaded, so no line of progress has said what is missing
             screen.say(f"{report.verdict}; give them with --inputs or --inputs-file")
-    outputs.write(report, chosen, color=told.color, verbosity=told.verbosity)
+    outputs.write(report, chosen, color=told.color, verbosity=told.verbosity, recording=file)
     return report.exit_code
 
 

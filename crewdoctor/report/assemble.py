@@ -243,6 +243,8 @@ def _environment(recording: Recording) -> dict[str, Any]:
     if told := clocks(recording):
         facts["clocks"] = told
         facts["program"] = _program(recording)
+    if recording.recorder:
+        facts["recorder"] = recording.recorder
     if inventory is not None:
         facts |= {
             "project_root": inventory.project_root,

@@ -89,6 +89,8 @@ def _lines(report: Report, width: int, verbosity: int) -> Iterator[Line]:
         if every or report.findings or report.scope == "settings":
             yield from ledger.lines(report.ledger, report.simulated)
     yield from frame.notes(report, every=every)
+    if every:
+        yield from frame.cost(report)
     yield from frame.ignored(report)
     yield from frame.unexamined(report, every=every)
     yield from frame.foot(report, every=every, brief=brief)

@@ -29,6 +29,7 @@ MOST_WIRE = 20_000
 MOST_OTHERS = 50_000
 """Events, stacks, notes: kept of each."""
 SOON = 0.05
+_COSTS = ("seconds", "bytes", "spans")
 _DEEPEST = 200
 _LONGEST = 1e10
 """Seconds: a time beyond three centuries is none."""
@@ -57,6 +58,7 @@ class Fold:
     """Step → name → spans its recorder has left out."""
     left_out: Counter[str] = field(default_factory=Counter)
     """The same of what was left out here."""
+    recorder: dict[str, float] = field(default_factory=lambda: dict.fromkeys(_COSTS, 0.0))
     thinning: Thinning = field(default_factory=lambda: Thinning(MOST_WIRE))
     processes: Processes = field(default_factory=Processes)
 
@@ -110,6 +112,8 @@ class Fold:
         elif kind == "dropped":
             counts = {_text(name): int(number) for name, number in record["spans"].items()}
             self.dropped[_text(record["step"])] = counts
+        elif kind == "end":
+            self._cost(record.get("recorder"))
         elif kind == "simulated":
             self.simulated += [str(subject) for subject in record["subjects"]]
         elif kind == "last":
@@ -136,7 +140,18 @@ class Fold:
         added = record.get("attrs", {})
         if not isinstance(added, dict):
             raise WireError("Span.attrs: expected an object")
-        closed = replace(held, end=seconds(record["end"]), failure=failed, attrs={**held.attrs, **added})
+        closed = Span(
+            held.id,
+            held.step,
+            held.name,
+            held.start,
+            seconds(record["end"]),
+            held.layer,
+            held.subject,
+            held.parent,
+            failed,
+            {**held.attrs, **added},
+        )
         if self._may_go(closed) and not self._keeps(closed):
             del self.spans[closed.id]
             self.left_out[closed.name] += 1
@@ -150,6 +165,11 @@ class Fold:
     def _keeps(self, span: Span) -> bool:
         beneath = self.left_out and span.parent is not None and span.parent not in self.spans
         return not beneath and self.thinning.keeps(span.name)
+
+    def _cost(self, told: Any) -> None:
+        if isinstance(told, dict):
+            for name in _COSTS:
+                self.recorder[name] += seconds(told[name])
 
     def _keep(self, held: list[Any], each: Any) -> None:
         if len(held) < MOST_OTHERS:
@@ -182,6 +202,7 @@ class Fold:
             simulated=tuple(dict.fromkeys(self.simulated)),
             interrupted="truncated" if self.last is None else self.last,
             end=self.end,
+            recorder=self.recorder if any(self.recorder.values()) else {},
         )
 
     def _missing(self) -> Iterable[str]:

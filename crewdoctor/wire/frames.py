@@ -47,7 +47,7 @@ def to_line(record: dict[str, Any]) -> bytes:
 def from_line(line: bytes) -> dict[str, Any] | None:
     """Read one line; None when it is not a frame (garbage, cut off)."""
     try:
-        record = json.loads(line, parse_constant=_no_constant)
+        record = _decode(line.decode("utf-8"))
         if not isinstance(record, dict) or record.get("k") not in RECORD_KINDS:
             return None
     except (ValueError, RecursionError, TypeError):
@@ -57,6 +57,9 @@ def from_line(line: bytes) -> dict[str, Any] | None:
 
 def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is no JSON")
+
+
+_decode = json.JSONDecoder(parse_constant=_no_constant).decode
 
 
 def plain(value: Any, depth: int = 0) -> Any:

@@ -237,8 +237,9 @@ class Recorder:
 
     def end(self, status: str, reason: str = "", failure: Failure | None = None) -> None:
         """Write the last frame of the step."""
+        self.flush()
         self._lost(last=True)
-        record = {"k": "end", "step": self.step, "at": self.now(), "status": status}
+        record = {"k": "end", "step": self.step, "at": self.now(), "status": status, "recorder": self._spool.cost()}
         self._frame({**record, "reason": reason[:LONGEST_TEXT], "failure": encode(failure)})
 
     # --- the rest of Bench ---------------------------------------------------------------------------------------

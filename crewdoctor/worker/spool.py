@@ -169,3 +169,7 @@ class Spool:
             return {}
         self._told, self._told_at = total, now
         return dict(islice(sorted(self.dropped.items()), 100))
+
+    def cost(self) -> dict[str, float]:
+        """What writing this step has cost so far."""
+        return {"seconds": round(self.seconds, 6), "bytes": self.bytes, "spans": self._written}

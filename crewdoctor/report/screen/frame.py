@@ -19,6 +19,8 @@ _FEW_NOTES = 2
 EXPOSED = frozenset({Layer.LLM, Layer.TOOL, Layer.AGENT, Layer.CREW})
 """Layers whose notes speak of settings nobody wrote: together they are one line."""
 
+_MEGABYTE = 1e6
+
 
 def head(report: Report) -> Iterator[Line]:
     """Target, crew, versions, and whose model answered."""
@@ -101,6 +103,15 @@ def notes(report: Report, *, every: bool) -> Iterator[Line]:
     allowed = report.environment.get("allowed_tools") or ()
     if allowed:
         yield line(("allowed to write: ", "yellow"), ", ".join(allowed), hang=6)
+
+
+def cost(report: Report) -> Iterator[Line]:
+    """What watching has cost the steps themselves."""
+    told = report.environment.get("recorder")
+    if told:
+        size = f"{told['bytes'] / 1e6:.1f} MB" if told["bytes"] >= _MEGABYTE else f"{told['bytes'] / 1e3:.0f} kB"
+        spans = f"{wording.plural(int(told['spans']), 'span')}, {size}, written in {wording.seconds(told['seconds'])}"
+        yield line(("recording: ", "dim"), (spans, "dim"), hang=6)
 
 
 def ignored(report: Report) -> Iterator[Line]:
