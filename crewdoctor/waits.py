@@ -126,7 +126,8 @@ def blocked(evidence: Evidence, span: Span) -> Wait:
     beneath = evidence.children(span)
     wires = [each for each in beneath if each.name in WIRE and unfinished(each)]
     inner = _innermost(wires)
-    looks = _telling(_looks(evidence, span, {span.id, *(each.id for each in beneath)}), inner, wires)
+    known = {span.id, *(each.id for each in beneath)}
+    looks = _telling(_looks(evidence, span, known, {each.id for each in wires}), inner, wires)
     last = looks[-1] if looks else None
     waiting = last.waiting if last else "unknown"
     if waiting in {"unknown", ""} and inner is not None:
@@ -183,14 +184,27 @@ def _telling(looks: list[Stack], inner: Span | None, wires: list[Span]) -> list[
     return [stack for stack in looks if stack.thread in working] if working else looks
 
 
-def _looks(evidence: Evidence, span: Span, known: set[str]) -> list[Stack]:
+def _looks(evidence: Evidence, span: Span, known: set[str], wires: set[str]) -> list[Stack]:
     """Stacks of this operation; of its whole step where no stack names a span and it is the step's only one."""
     of_step = evidence.stacks(step=span.step)
     mine = [stack for stack in of_step if stack.span in known]
     if not mine:
         alone = [each for each in evidence.recording.spans if each.step == span.step and each.name == span.name]
         mine = [stack for stack in of_step if stack.span is None and stack.at >= span.start] if len(alone) == 1 else []
+    mine = [stack for stack in mine if not (_dumped(stack) and any(_covers(each, stack, wires) for each in mine))]
     return sorted(mine, key=lambda stack: stack.at)
+
+
+def _dumped(stack: Stack) -> bool:
+    return stack.attrs.get("source") == "faulthandler"
+
+
+def _covers(seen: Stack, dump: Stack, wires: set[str]) -> bool:
+    """Whether a dump, which a process on a busy machine had to make, only shows what its watchdog had seen itself."""
+    if _dumped(seen) or dump.user_frame is None:
+        return False
+    same = (dump.user_frame.file, dump.user_frame.line) in {(frame.file, frame.line) for frame in seen.frames}
+    return same or (seen.span in wires and seen.waiting in NETWORK)
 
 
 def _peer(inner: Span | None, last: Stack | None, waiting: str) -> str:

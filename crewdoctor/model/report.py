@@ -52,7 +52,7 @@ class Bar:
     end: float
     depth: int
     kind: str
-    """`llm tool limiter backoff framework network crew agent task`"""
+    """`llm tool limiter backoff wait framework network crew agent task`"""
     open: bool = False
     failure: str = ""
     critical: bool = False

@@ -122,7 +122,7 @@ def _finding(evidence: Evidence, tool: ToolEntry, span: Span, count: int) -> Fin
         ),
         limit=Quantity("timeout", after, where=ending.where),
         location=location,
-        fix=drained(client) if wait.drips else bounded_call(client, call),
+        fix=drained(client) if wait.drips else bounded_call(client, call, at=location),
         lost=cost(after, wait.seconds),
         host=wait.host,
         depends_on=depends_on(evidence, span),

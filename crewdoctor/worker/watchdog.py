@@ -20,10 +20,11 @@ from typing import Any
 from crewdoctor.model.setting import UNLIMITED, Location, Seconds
 from crewdoctor.wire.codec import encode
 from crewdoctor.worker.answer_part import answer_part
-from crewdoctor.worker.awaits import bare_future, seconds_left, tasks
+from crewdoctor.worker.awaits import OTHERS, awaited, held_up, seconds_left, tasks
 from crewdoctor.worker.child_wait import child_wait
 from crewdoctor.worker.descendants import Descendants
 from crewdoctor.worker.descriptors import others_peer
+from crewdoctor.worker.high_descriptors import pipe
 from crewdoctor.worker.inflight import settle_idle
 from crewdoctor.worker.kernel_wait import KernelWait, children_cpu_seconds, kernel_wait, wanted_cpu_seconds
 from crewdoctor.worker.operation import Operation
@@ -31,6 +32,7 @@ from crewdoctor.worker.recorder import Recorder
 from crewdoctor.worker.sightings import WAITERS, Sighting, told_of
 from crewdoctor.worker.stacks import Place, described, idle, places, waiting, whose, within_library
 from crewdoctor.worker.taps.shared import connections_of
+from crewdoctor.worker.unseen import Unseen
 
 TICK = 0.5
 BLOCKED_AFTER = 1.0
@@ -61,8 +63,8 @@ class Watchdog:
         self._seen: dict[Hashable, _Seen] = {}
         self._due: dict[Hashable, float] = {}
         self._children = Descendants()
-        self._wake, self._waker = os.pipe()
-        self._thread = threading.Thread(target=self._watch, name="crewdoctor-watchdog", daemon=True)
+        self._wake, self._waker = pipe()
+        self._thread = Unseen(self._watch)
 
     def start(self) -> None:
         """Begin to look."""
@@ -82,7 +84,10 @@ class Watchdog:
         watched = [self._control, self._wake]
         while True:
             left = self._recorder.deadline - time.monotonic() - LAST_LOOK
-            ready, _, _ = select.select(watched, [], [], TICK if last_look else max(0.01, min(TICK, left)))
+            try:
+                ready, _, _ = select.select(watched, [], [], TICK if last_look else max(0.01, min(TICK, left)))
+            except (OSError, ValueError):  # the program closed what it did not open
+                return
             if self._wake in ready:
                 return
             asked = self._control in ready
@@ -149,7 +154,7 @@ class Watchdog:
         frames = {ident: frame for ident, frame in sys._current_frames().items() if ident != self._thread.ident}
         names = {thread.ident: thread for thread in threading.enumerate()}
         chains = {id(task): (ident, task, stack) for ident, task, stack in tasks(frames)}
-        spans = self._innermost_spans()
+        spans, held = self._innermost_spans(), held_up(frames)
         told_threads, told_tasks = set(), set()
         for key, operation in self._innermost_operations().items():
             task = operation.task() if operation.task is not None else None
@@ -166,11 +171,11 @@ class Watchdog:
                 _name(names.get(operation.thread_id), task),
                 _kind(operation, names.get(operation.thread_id)),
                 operation.span or spans.get(operation.thread_id),
-                self._attributes(operation, now),
+                {**self._attributes(operation, now), **_stalls(held, operation.thread_id)},
             )
         for ident, frame in frames.items():
             if ident not in told_threads and (sighting := self._thread_sighting(ident, frame, names, spans, now)):
-                yield sighting
+                yield replace(sighting, attrs={**sighting.attrs, **_stalls(held, ident)})
         for task_id, (ident, task, stack) in chains.items():
             if task_id not in told_tasks and (sighting := self._task_sighting(task, stack, spans.get(ident), now)):
                 yield sighting
@@ -207,7 +212,7 @@ class Watchdog:
         if endless and not (kind in _WIRE and library):
             attrs["timeout"] = encode(UNLIMITED)
         key = ("thread", ident, seen.place)
-        return Sighting(key, seen.since, stack, _name(thread, None), kind, span, attrs, waiter=kind in WAITERS)
+        return Sighting(key, seen.since, stack, _name(thread, None), kind, span, attrs, waiter=int(kind in WAITERS))
 
     def _others_peer(self) -> str:
         return others_peer(connections_of(self._recorder).table)
@@ -216,16 +221,23 @@ class Watchdog:
         if not stack or not any(whose(code.co_filename) == "user" for code, _ in stack):
             return None
         seen = self._note(("task", id(task)), (id(stack[0][0]), stack[0][1]), now, 0.0)
-        kind, attrs = waiting(stack), dict[str, Any]()
-        if not kind and bare_future(task) and whose(stack[0][0].co_filename) == "user":
-            kind, attrs = "lock", {"peer": "a future"}
-        waiter = kind in WAITERS or not kind
+        peer = awaited(task, stack)
+        kind = waiting(stack) or ("lock" if peer else "")
+        attrs: dict[str, Any] = {"peer": peer} if peer else {}
+        waiter = 2 if peer == OTHERS else int(kind in WAITERS or not kind)
         left = seconds_left(task) if waiter else None
-        if left is not None and (kind or left < float("inf")):
+        if left is not None and (left < float("inf") or (kind and not self._bounded())):
             held = Seconds(round(now - seen.since + left, 1)) if left < float("inf") else UNLIMITED
             attrs = {**attrs, "timeout": encode(held)}
         key = ("task", id(task), seen.place)
         return Sighting(key, seen.since, stack, _name(None, task), kind, span, attrs, waiter)
+
+    def _bounded(self) -> bool:
+        """Whether somebody waits with a limit: for this task, it may be, from another thread."""
+        return any(
+            isinstance((operation.timeout or {}).get("timeout"), float)
+            for operation in self._recorder.inflight.copy().values()
+        )
 
     def _note(self, key: Hashable, place: Hashable, now: float, cpu: float, *, share: float = _BUSY) -> _Seen:
         """Remember where something was; since when it has been there, or since when it has been computing."""
@@ -275,6 +287,10 @@ def _kind(operation: Operation, thread: threading.Thread | None) -> str:
     native = os.getpid() if thread is threading.main_thread() else getattr(thread, "native_id", None) or 0
     held = kernel_wait(native)[0]
     return "lock" if held == "sleep" else held or "cpu"
+
+
+def _stalls(held: dict[int, int], thread_id: int) -> dict[str, Any]:
+    return {"loop_waits": held[thread_id]} if thread_id in held else {}
 
 
 def _name(thread: threading.Thread | None, task: Any) -> str:

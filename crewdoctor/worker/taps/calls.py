@@ -6,14 +6,17 @@ it looked up, connected and sent lies beneath it.
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Iterable
 from contextvars import Token
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from crewdoctor.model.span import Failure
 from crewdoctor.worker.classify import classify, of_status
 from crewdoctor.worker.recorder import Recorder
+from crewdoctor.worker.taps.identity import number_of
 from crewdoctor.worker.taps.shared import connections_of
 from crewdoctor.worker.taps.tap import span_here
 
@@ -23,6 +26,24 @@ attempts: Counter[str] = Counter()
 
 going: dict[str, HttpCall] = {}
 """Span → the request, until it is over."""
+
+
+class _Shown(NamedTuple):
+    """Where a request goes, in the words of a report."""
+
+    url: str
+    """Without query and fragment."""
+    port: int
+    peer: str
+
+
+@lru_cache(maxsize=512)
+def _shown(scheme: str, host: str, port: int | None, path: str) -> _Shown:
+    usual = 443 if scheme in {"https", "wss"} else 80
+    port = port or usual
+    named = f"[{host}]" if ":" in host else host
+    path = path.partition("?")[0].partition("#")[0]
+    return _Shown(f"{scheme}://{named}{'' if port == usual else f':{port}'}{path}", port, f"{named}:{port}")
 
 
 class HttpCall:
@@ -56,25 +77,27 @@ class HttpCall:
         attempt: int | None = None,
         proxy: str = "",
         waits: bool = False,
+        owner: Any = None,
     ) -> None:
-        port = port or (443 if scheme in {"https", "wss"} else 80)
+        shown = _shown(scheme, host, port, path)
         parent = span_here(recorder)
         if parent:
             attempts[parent] += 1
-        usual = port == (443 if scheme in {"https", "wss"} else 80)
-        shown = f"[{host}]" if ":" in host else host
         extra: dict[str, Any] = {"attempt": attempt} if attempt is not None else {}
         if proxy:
             extra["proxy"] = proxy
+        if owner is not None:
+            extra["client_object"] = number_of(owner)
         self._recorder = recorder
         self.span = recorder.open(
             "http.request",
             client=client,
             method=method.upper(),
-            url=f"{scheme}://{shown}{'' if usual else f':{port}'}{path.partition('?')[0].partition('#')[0]}",
+            url=shown.url,
             host=host,
-            port=port,
+            port=shown.port,
             timeout=timeout,
+            thread=threading.current_thread().name,
             **extra,
         )
         connections_of(recorder).count_beneath(self.span)
@@ -85,9 +108,8 @@ class HttpCall:
         self._gap = 0.0
         self._ended = False
         self._token: Token[str | None] | None = recorder.current.set(self.span or parent)
-        peer = f"{shown}:{port}"
         # A coroutine's waiting is nobody's thread: it stands in the table until the answer is complete.
-        self._key = recorder.enter("recv", peer=peer, timeout=timeout.get("read"), span=self.span) if waits else 0
+        self._key = recorder.enter("recv", peer=shown.peer, timeout=timeout.get("read"), span=self.span) if waits else 0
 
     def leave(self) -> None:
         """The library returned to its caller: what comes next is not this request's doing."""

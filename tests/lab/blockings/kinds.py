@@ -239,6 +239,13 @@ KINDS = (
         "child.start()\n"
         "child.join()  # waits",
         ("process",),
+        unlimited=True,
+    ),
+    Kind(
+        "asyncio_process",
+        "import asyncio\nchild = await asyncio.create_subprocess_exec('sleep', '900')\nawait child.wait()  # waits",
+        ("process",),
+        asynchronous=True,
     ),
     Kind(
         "child_on_the_wire",
