@@ -45,12 +45,13 @@ class Exchange:
         self._before = self._bytes()
 
     def waits(self, _state: Any) -> None:
-        """The generator waits for the socket."""
+        """The generator waits for the socket. Where it has sent nothing it goes on with an answer, or waits for news."""
         connection = self.connection
         if connection is None or self._key:
             return
-        self._connections.sending(connection, self._told)
-        self._count()
+        if self._bytes()[0] > self._before[0]:
+            self._connections.sending(connection, self._told)
+            self._count()
         self._key = self._recorder.enter("recv", peer=connection.peer, timeout=self._timeout, span=connection.span)
         connection.reading += 1
 
@@ -86,7 +87,8 @@ class Exchange:
         self._recorder.leave(self._key)
         self._key = 0
         connection.reading -= 1
-        connection.failure = failure
+        refused = failure is not None and failure.kind is FailureKind.EXCEPTION and connection.received
+        connection.failure = None if refused else failure  # an answer that says no is an answer
         self._connections.settle(connection)
 
     def _count(self) -> None:
