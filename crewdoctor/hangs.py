@@ -92,6 +92,7 @@ def _frames(frames: tuple[Location, ...], first: Location | None) -> tuple[Locat
 
 def _message(evidence: Evidence, span: Span, wait: Wait) -> str:
     got = f" after {wording.plural(wait.received, 'byte')}" if wait.received else ""
+    got = wait.progress if wait.part == "headers" else got
     place = f" at {wording.place(wait.location, evidence.inventory.project_root)}" if wait.location else ""
     return f"{span.subject or span.name}: {wait.text}{got} for {wording.seconds(wait.silent)}{place}"
 

@@ -8,6 +8,7 @@ from crewdoctor.budget import wire_timeout
 from crewdoctor.model.evidence import Evidence
 from crewdoctor.model.setting import UNKNOWN, Location, Seconds, Timeout
 from crewdoctor.model.span import FailureKind, Span, Stack
+from crewdoctor.wording import plural
 
 WIRE = (
     "http.request",
@@ -74,6 +75,16 @@ class Wait:
     """The child process it waits for, and what that does: `curl, recv from 10.0.0.7:443`."""
     limited_by: str = ""
     """Whose limit `timeout` is, where a wait around this one has the shorter one: `the result of a future`."""
+    part: str = ""
+    """Of an HTTP answer that has begun: `headers` that are not complete, or the `body`; empty where not known."""
+
+    @property
+    def progress(self) -> str:
+        """` after 17 bytes of the answer`, empty before the first."""
+        if not self.received:
+            return ""
+        head = ", its headers incomplete" if self.part == "headers" else ""
+        return f" after {plural(self.received, 'byte')} of the answer{head}"
 
     @property
     def host(self) -> str:
@@ -138,6 +149,7 @@ def blocked(evidence: Evidence, span: Span) -> Wait:
         moving=_moving(looks) or bool(wire and received and silent < min(_STILL, age / 2)),
         location=last.user_frame if last else None,
         ids=(span.id, *((inner.id,) if inner else ()), *((last.id,) if last else ())),
+        part=str(last.attrs.get("part") or "") if last else "",
         child=_child(last),
         limited_by=limited_by,
     )

@@ -162,7 +162,9 @@ class _Book:
         limit = self.deadlines.get(agent.subject)
         said = []
         if limit is not None:
-            formula += f"; max_execution_time = {wording.limit(limit.value)} does not interrupt (crewai 1.15, sync)"
+            formula += (
+                f"; max_execution_time = {wording.limit(limit.value)} does not interrupt (measured with crewai 1.15)"
+            )
             said = [
                 text
                 for child in inner
@@ -188,7 +190,8 @@ class _Book:
         written = mine and isinstance(inner.ceiling, Seconds)
         ids = (outer.id, *(terms.ids if terms else known.ids))
         self.inversions.append(Inversion(outer, inner.subject, inner.ceiling, inner.formula, written, ids))
-        return f"{inner.name} {inner.subject} can last {wording.limit(inner.ceiling)}, limit {wording.limit(value)}"
+        lasts = "for ever" if inner.ceiling is UNLIMITED else wording.limit(inner.ceiling)
+        return f"{inner.name} {inner.subject} can last {lasts}, limit {wording.limit(value)}"
 
     def task(self, task: TaskEntry, agents: dict[str, Nested]) -> Nested:
         agent = agents.get(task.agent)

@@ -1,4 +1,4 @@
-"""`crewdoctor hook-path`: the folder that makes a program record itself, for images whose command line cannot change."""
+"""`crewdoctor hook-path`: the folder that makes a program record itself, for images with a fixed command."""
 
 from __future__ import annotations
 

@@ -5,18 +5,27 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Optional
 
 import typer
 
 from crewdoctor.cli import flags
+from crewdoctor.cli.completing import one_of
 
+Text = Optional[str]  # noqa: UP045 - Typer reads it at run time, on Python 3.10 too
 Command = Annotated[list[str], typer.Argument(help="python main.py, uvicorn app:app, -m module.", show_default=False)]
 
 
 def run(
     command: Command,
-    fail_on: flags.FailOn = None,
+    fail_on: Annotated[
+        Text,
+        typer.Option(
+            "--fail-on",
+            help="A program that ended well exits 1 from this severity on: error or warning. Default: never.",
+            autocompletion=one_of("error", "warning", "never"),
+        ),
+    ] = None,
     select: flags.Select = None,
     ignore: flags.Ignore = None,
     outer: flags.Outer = None,

@@ -44,7 +44,10 @@ class LlmEntry:
     """All subjects that share this very configuration."""
     usable_key: bool | None = None
     attrs: dict[str, Any] = field(default_factory=dict)
-    """Parameters for raw calls: `base_url`, `stream`, `temperature`, `max_tokens`, `api` (chat|responses)."""
+    """Parameters for raw calls: `base_url`, `stream`, `temperature`, `max_tokens`, `api` (chat|responses|messages).
+
+    Of another provider than OpenAI also `library` (its HTTP client) and `key_variable`.
+    """
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,6 +100,8 @@ def missing_inputs(recording: Recording) -> tuple[str, ...]:
 
 def examined(recording: Recording) -> bool:
     """Whether any layer above settings was looked at; where that was not asked for, the target only has to load."""
+    if recording.header.options.scope == "run":
+        return bool(recording.results)
     if recording.inventory is None:
         return False
     if recording.header.options.dry_run or recording.header.options.scope == "settings":

@@ -236,7 +236,8 @@ def _foot(report: Report) -> list[str]:
     told += [f"input {each.name} from {each.source}" for each in report.inputs]
     told += [f"allowed to write: {name}" for name in environment.get("allowed_tools") or ()]
     told += [str(text) for text in environment.get("notes") or ()]
-    told += [f"exit {report.exit_code}: {meaning(report)}", wording.seconds(report.seconds)]
+    ended = environment.get("program") or f"exit {report.exit_code}: {meaning(report)}"
+    told += [str(ended), wording.seconds(report.seconds)]
     return [f"<sub>{' · '.join(_inline(each) for each in told)}</sub>"]
 
 

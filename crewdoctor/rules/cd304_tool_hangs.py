@@ -100,7 +100,6 @@ def _finding(evidence: Evidence, tool: ToolEntry, span: Span, count: int) -> Fin
     ending = evidence.ledger.would_end_tool(tool.subject, wait.timeout, own)
     location = wait.location or (own.location if own else None) or tool.location
     place = f", {wording.place(location, evidence.inventory.project_root)}" if location else ""
-    silent = f" after {wording.plural(wait.received, 'byte')} of the answer" if wait.received else ""
     when = f" {wording.exact(ending.after.value)} after its start" if isinstance(ending.after, Seconds) else ""
     client, call = waiting_call(evidence, span, wait.waiting, location)
     again = ", and its SDK would then have tried again" if client in SDKS and when else ""
@@ -115,7 +114,7 @@ def _finding(evidence: Evidence, tool: ToolEntry, span: Span, count: int) -> Fin
         subject=tool.subject,
         message=(
             f"Tool `{tool.name}` was still waiting after {wording.seconds(measured)} "
-            f"({wait.text}{silent}{place}); {ends}."
+            f"({wait.text}{wait.progress}{place}); {ends}."
         ),
         evidence=tuple(dict.fromkeys((*wait.ids, *ending.ids))),
         measured=Quantity(
@@ -125,7 +124,7 @@ def _finding(evidence: Evidence, tool: ToolEntry, span: Span, count: int) -> Fin
         ),
         limit=Quantity("timeout", after, where=ending.where),
         location=location,
-        fix=drained(client) if wait.drips else bounded_call(client, call),
+        fix=drained(client) if wait.drips else bounded_call(client, call, at=location),
         lost=cost(after, wait.seconds),
         host=wait.host,
         depends_on=depends_on(evidence, span),

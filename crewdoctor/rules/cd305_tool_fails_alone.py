@@ -86,7 +86,7 @@ def _fix(tool: ToolEntry, failure: Failure, known: InForce, requests: tuple[Span
         return Fix(f"{title}; call the tool by hand until it answers", f"{tool.name}.run(...)")
     client = str(requests[-1].attrs.get("client", "")) if requests else ""
     call = written_call(known.location.source if known.location else "")
-    return Fix(title, bounded_call(client, call, rounded_up(3 * max(known.timeout.value, 2.0))).code)
+    return Fix(title, bounded_call(client, call, rounded_up(3 * max(known.timeout.value, 2.0)), known.location).code)
 
 
 def _succeeded(evidence: Evidence, span: Span) -> bool:

@@ -127,7 +127,7 @@ def _unbounded(evidence: Evidence, tool: ToolEntry, entry: ScanEntry) -> Finding
     what = f"`{entry.call}` of {entry.client}" if not entry.program else f"`{entry.program}` in a child process"
     waits = {"queue": "an empty queue", "subprocess": "a child that does not end", "future": "work that does not end"}
     held = waits.get(entry.client, "another thread") if _tame(entry) else "a peer that accepts and stays silent"
-    fix = bounded_call(entry.client, entry.call)
+    fix = bounded_call(entry.client, entry.call, at=entry.location)
     if entry.client not in _LOCAL:
         fix = replace(fix, title="Bound every statement, not only the connect")
     return Finding(

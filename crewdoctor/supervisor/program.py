@@ -58,7 +58,7 @@ def run_program(
     `lingers` is called once, with the signal, where the program goes on after one that should have ended it.
     """
     watch = _Watch(recording, options, lingers)
-    environment = _recorded(os.environ, f"{watch.zero!r}:{recording.absolute()}", recording, verbose=verbose)
+    environment = _recorded(os.environ, f"{watch.zero!r}:0:{recording.absolute()}", recording, verbose=verbose)
     code = 0
     try:
         code = _wait(command, environment, watch)

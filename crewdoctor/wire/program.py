@@ -6,7 +6,7 @@ what its frames say. A process with anything of a crew in it counts as the run o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -47,11 +47,10 @@ def results_of(
     processes: Processes, spans: Iterable[Span], events: Sequence[Event], facts: Mapping[str, dict[str, Any]]
 ) -> list[StepResult]:
     """One result per process, in order of start."""
-    of_crews: dict[str, str] = {}
+    of_crews: dict[str, list[Span]] = {}
     for span in spans:
         if span.name in _OF_A_CREW:
-            named = span.subject if span.name == "crew.kickoff" else ""
-            of_crews[span.step] = of_crews.get(span.step) or named
+            of_crews.setdefault(span.step, []).append(span)
     gone = next((event for event in events if event.name == "program.ended"), None)
     main = next(iter(processes.begun), "")
     outside = max((event.at for event in events if not event.step), default=0.0)
@@ -60,12 +59,11 @@ def results_of(
         held = facts.get(name, {})
         known = held.get("program") if isinstance(held.get("program"), dict) else {}
         shown = " ".join(str(each) for each in known.get("argv", ())[:4]) or name  # type: ignore[union-attr]
-        crew = name in of_crews
         step = Step(
-            id=name,
-            probe=CREW if crew else OTHER,
-            layer=Layer.CREW if crew else Layer.ENVIRONMENT,
-            subject=(of_crews[name] or "crew") if crew else f"process:{known.get('pid', name)}",  # type: ignore[union-attr]
+            id=name.replace(CREW, OTHER),
+            probe=OTHER,
+            layer=Layer.ENVIRONMENT,
+            subject=f"process:{known.get('pid', name)}",  # type: ignore[union-attr]
             worker="loaded",
             deadline=_FOREVER,
             announce=f"`{shown}` ran",
@@ -78,8 +76,25 @@ def results_of(
         elif name not in processes.ended and name == main:
             end = max(end, outside)
             status, reason = Status.KILLED, "the recording ends before this process did"
-        found.append(StepResult(step, status, at, end, reason, None, dict(held)))
+        process = StepResult(step, status, at, end, reason, None, dict(held))
+        crew = list(_of_crew(process, name, of_crews.get(name, ())))
+        if status is Status.CRASHED and any(each.status is Status.CRASHED for each in crew):
+            process = replace(process, status=Status.KILLED)  # one crash, told where it happened
+        found += [process, *crew]
     return found
+
+
+def _of_crew(process: StepResult, name: str, spans: Sequence[Span]) -> Iterator[StepResult]:
+    """The run of the crew within a process: as long as its kickoffs, to the end of the process where one is open."""
+    if not spans:
+        return
+    named = next((span.subject for span in spans if span.name == "crew.kickoff"), "crew")
+    step = replace(process.step, id=name, probe=CREW, layer=Layer.CREW, subject=named)
+    ends = [span.end for span in spans]
+    end = process.end if None in ends else max(each for each in ends if each is not None)
+    finished = None not in ends
+    status, reason = (Status.OK, "") if finished else (process.status, process.reason)
+    yield replace(process, step=step, status=status, reason=reason, start=spans[0].start, end=end)
 
 
 def _how(gone: Event, *, ended: bool) -> tuple[Status, str]:
@@ -110,12 +125,20 @@ def given_up(spans: list[Span], events: Iterable[Event], results: Iterable[StepR
     return [_cut(span, since) for span in spans]
 
 
-def last_word(events: Iterable[Event], results: Sequence[StepResult]) -> str | None:
-    """How a program without a last line of its own ended: by a signal, by itself (nobody stood around it), or unknown."""
+def last_word(last: str | None, events: Sequence[Event], results: Sequence[StepResult]) -> str | None:
+    """How a program was ended: by a signal, empty where by itself (a server that was told to stop, too), or unknown."""
+    gone = next((event for event in events if event.name == "program.ended"), None)
+    outcome = results[0].facts.get("result") if results else None
+    if gone is not None and gone.attrs.get("code") == 0 and outcome == "completed":
+        return ""
+    if last is not None:
+        return last
     sent = [str(event.attrs.get("signal")) for event in events if event.name == "program.signal"]
     sent = [each for each in sent if each in _ENDS]
     if sent:
         return sent[-1]
+    if outcome == FailureKind.INTERRUPTED.value:
+        return "SIGINT"
     return "" if not results or results[0].status is Status.OK else None
 
 
@@ -139,7 +162,7 @@ def merged(first: Inventory | None, second: Inventory) -> Inventory:
         return (*one, *(each for each in other if _key(each) not in known))
 
     names = ("agents", "tasks", "tools", "llms", "endpoints", "settings", "scan")
-    parts = {name: both(getattr(first, name), getattr(second, name)) for name in names}
+    parts: dict[str, Any] = {name: both(getattr(first, name), getattr(second, name)) for name in names}
     given = tuple(dict.fromkeys((*first.inputs_given, *second.inputs_given)))
     unexamined = tuple(dict.fromkeys((*first.unexamined, *second.unexamined)))
     return replace(first, **parts, unexamined=unexamined, inputs_given=given, inputs_required=())

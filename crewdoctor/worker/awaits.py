@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
-from crewdoctor.worker.stacks import Place, idle, places
+from crewdoctor.worker.stacks import Place, idle, places, whose
 
 _MOST_LINKS = 64
+OTHERS = "other tasks"
+_FOR_OTHERS = frozenset({"wait", "_wait", "wait_for"})
 
 
 def loops(frames: dict[int, FrameType]) -> list[tuple[int, Any]]:
@@ -45,6 +47,30 @@ def tasks(frames: dict[int, FrameType]) -> Iterator[tuple[int, Any, list[Place]]
                 yield thread_id, task, chain(task.get_coro())
 
 
+def awaited(task: Any, stack: list[Place]) -> str:
+    """What a task waits for that somebody else must do, in words; empty where it waits for none of these.
+
+    A library's bare future may stand for its network: only one that asyncio or the user's own line awaits is told.
+    """
+    asyncio = sys.modules.get("asyncio")
+    waiter = getattr(task, "_fut_waiter", None)
+    if asyncio is None or not stack or waiter is None:
+        return ""
+    code = stack[0][0]
+    file = code.co_filename.replace("\\", "/")
+    if isinstance(waiter, asyncio.Task) or type(waiter).__name__ == "_GatheringFuture":
+        return OTHERS
+    if type(waiter) is not asyncio.Future:
+        return ""
+    if file.endswith("/asyncio/tasks.py"):
+        return OTHERS if code.co_name in _FOR_OTHERS else ""
+    if file.endswith("/asyncio/taskgroups.py"):
+        return OTHERS
+    if file.endswith("/asyncio/locks.py"):
+        return "an event of asyncio" if code.co_name == "wait" else "a lock of asyncio"
+    return "the result of a future" if whose(code.co_filename) == "user" else ""
+
+
 def held_up(frames: dict[int, FrameType]) -> dict[int, int]:
     """Thread id → tasks that cannot go on, for loops whose thread is in the code of one task and not in its selector.
 
@@ -60,20 +86,14 @@ def held_up(frames: dict[int, FrameType]) -> dict[int, int]:
             running, held = asyncio.current_task(loop), list(asyncio.all_tasks(loop))
         except RuntimeError:
             continue
-        others = [task for task in held if task is not running and not task.done() and not _of_tasks(task)]
+        others = [task for task in held if task is not running and not task.done() and not _for_others(task)]
         if running is not None and others:
             found[thread_id] = len(others)
     return found
 
 
-def _of_tasks(task: Any) -> bool:
-    """Whether a task waits for other tasks: for one, for several gathered, or in `asyncio.wait`."""
-    held = getattr(task, "_fut_waiter", None)
-    if held is None:
-        return False
-    stack = chain(task.get_coro())
-    waits = bool(stack) and stack[0][0].co_name in {"_wait", "wait_for", "__aexit__"}
-    return hasattr(held, "get_coro") or hasattr(held, "_children") or (waits and "asyncio" in stack[0][0].co_filename)
+def _for_others(task: Any) -> bool:
+    return awaited(task, chain(task.get_coro())) == OTHERS
 
 
 def chain(awaitable: Any) -> list[Place]:
@@ -91,13 +111,6 @@ def chain(awaitable: Any) -> list[Place]:
             or getattr(awaitable, "gi_yieldfrom", None)
         )
     return found[::-1]
-
-
-def bare_future(task: Any) -> bool:
-    """Whether a task awaits a future that is no task's: somebody has to answer it, and nobody shows who."""
-    asyncio = sys.modules.get("asyncio")
-    held = getattr(task, "_fut_waiter", None)
-    return asyncio is not None and held is not None and type(held) is asyncio.Future and not held.done()
 
 
 def seconds_left(task: Any) -> float | None:

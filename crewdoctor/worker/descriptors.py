@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-import socket
 import struct
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+
+from crewdoctor.worker.kernel_sockets import ask
 
 _MOST = 64
 _POLLFD = struct.Struct("ihh")
@@ -80,10 +81,5 @@ def _memory(address: int, size: int) -> bytes:
 
 
 def _peer(fd: int) -> str:
-    if kinds_of([fd]) != {"socket"}:
-        return ""
-    with suppress(OSError), socket.socket(fileno=os.dup(fd)) as sock:
-        address = sock.getpeername()
-        if isinstance(address, tuple):
-            return shown(str(address[0]), int(address[1]))
-    return ""
+    told = ask(fd) if kinds_of([fd]) == {"socket"} else None
+    return shown(told.address, told.port) if told is not None and told.port else ""

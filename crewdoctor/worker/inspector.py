@@ -157,7 +157,7 @@ def _models(
             str(each.attrs["base_url"]),
             "llm",
             used_by=each.users,
-            clients=(sdk_library(),),
+            clients=(str(each.attrs.get("library") or sdk_library()),),
             source=_source(written[each.subject]),
             location=written[each.subject].location,
         )

@@ -23,14 +23,17 @@ class Sighting:
     waiting: str
     span: str | None
     attrs: dict[str, Any] = field(default_factory=dict)
-    waiter: bool = False
-    """It waits for another thread or task, which is told instead where it is seen."""
+    waiter: int = 0
+    """1: it waits for another thread, or for something to be set: who does not is told instead, where seen. 2: it
+    waits for other tasks: any of them tells more."""
 
 
 def told_of(sightings: list[Sighting], subject: Callable[[Sighting], str], now: float) -> list[Sighting]:
     """Not those that only wait for another one's work, but for their limits; the user's own lines come last."""
-    working = {subject(each) for each in sightings if not each.waiter}
-    told = [each for each in sightings if not each.waiter or subject(each) not in working]
+    least: dict[str, int] = {}
+    for each in sightings:
+        least[subject(each)] = min(each.waiter, least.get(subject(each), each.waiter))
+    told = [each for each in sightings if each.waiter == least[subject(each)]]
     waiters = [each for each in sightings if (each.waiter or each.waiting in WAITERS) and "timeout" in each.attrs]
     told = [_within(each, [other for other in waiters if subject(other) == subject(each)], now) for each in told]
     return sorted(told, key=_telling)

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import CodeType, FrameType
 
 from crewdoctor.model.setting import Location
+from crewdoctor.scan.statement import statement_at
 
 MOST_FRAMES = 24
 _INNERMOST = 6
@@ -73,7 +74,8 @@ def described(stack: Iterable[Place]) -> tuple[list[Location], Location | None]:
     for code, line in stack:
         kind = whose(code.co_filename)
         function = getattr(code, "co_qualname", code.co_name)
-        sorted_out[kind].append(Location(code.co_filename, line, function, source_of(code.co_filename, line)))
+        whole = statement_at(code.co_filename, line) if kind == "user" else ""
+        sorted_out[kind].append(Location(code.co_filename, line, function, source_of(code.co_filename, line), whole))
     user = sorted_out["user"]
     rest = [*sorted_out["library"], *sorted_out["standard"]] or ([] if user else sorted_out["ours"])
     return [*user, *rest][:MOST_FRAMES], (user[0] if user else None)

@@ -19,10 +19,12 @@ from typing import Any
 
 from crewdoctor.model.setting import UNLIMITED, Location, Seconds
 from crewdoctor.wire.codec import encode
-from crewdoctor.worker.awaits import bare_future, held_up, seconds_left, tasks
+from crewdoctor.worker.answer_part import answer_part
+from crewdoctor.worker.awaits import OTHERS, awaited, held_up, seconds_left, tasks
 from crewdoctor.worker.child_wait import child_wait
 from crewdoctor.worker.descendants import Descendants
 from crewdoctor.worker.descriptors import others_peer
+from crewdoctor.worker.high_descriptors import pipe
 from crewdoctor.worker.inflight import settle_idle
 from crewdoctor.worker.kernel_wait import KernelWait, children_cpu_seconds, kernel_wait, wanted_cpu_seconds
 from crewdoctor.worker.operation import Operation
@@ -30,6 +32,7 @@ from crewdoctor.worker.recorder import Recorder
 from crewdoctor.worker.sightings import WAITERS, Sighting, told_of
 from crewdoctor.worker.stacks import Place, described, idle, places, waiting, whose, within_library
 from crewdoctor.worker.taps.shared import connections_of
+from crewdoctor.worker.unseen import Unseen
 
 TICK = 0.5
 BLOCKED_AFTER = 1.0
@@ -60,8 +63,8 @@ class Watchdog:
         self._seen: dict[Hashable, _Seen] = {}
         self._due: dict[Hashable, float] = {}
         self._children = Descendants()
-        self._wake, self._waker = os.pipe()
-        self._thread = threading.Thread(target=self._watch, name="crewdoctor-watchdog", daemon=True)
+        self._wake, self._waker = pipe()
+        self._thread = Unseen(self._watch)
 
     def start(self) -> None:
         """Begin to look."""
@@ -81,7 +84,10 @@ class Watchdog:
         watched = [self._control, self._wake]
         while True:
             left = self._recorder.deadline - time.monotonic() - LAST_LOOK
-            ready, _, _ = select.select(watched, [], [], TICK if last_look else max(0.01, min(TICK, left)))
+            try:
+                ready, _, _ = select.select(watched, [], [], TICK if last_look else max(0.01, min(TICK, left)))
+            except (OSError, ValueError):  # the program closed what it did not open
+                return
             if self._wake in ready:
                 return
             asked = self._control in ready
@@ -206,7 +212,7 @@ class Watchdog:
         if endless and not (kind in _WIRE and library):
             attrs["timeout"] = encode(UNLIMITED)
         key = ("thread", ident, seen.place)
-        return Sighting(key, seen.since, stack, _name(thread, None), kind, span, attrs, waiter=kind in WAITERS)
+        return Sighting(key, seen.since, stack, _name(thread, None), kind, span, attrs, waiter=int(kind in WAITERS))
 
     def _others_peer(self) -> str:
         return others_peer(connections_of(self._recorder).table)
@@ -215,16 +221,23 @@ class Watchdog:
         if not stack or not any(whose(code.co_filename) == "user" for code, _ in stack):
             return None
         seen = self._note(("task", id(task)), (id(stack[0][0]), stack[0][1]), now, 0.0)
-        kind, attrs = waiting(stack), dict[str, Any]()
-        if not kind and bare_future(task) and whose(stack[0][0].co_filename) == "user":
-            kind, attrs = "lock", {"peer": "a future"}
-        waiter = kind in WAITERS or not kind
+        peer = awaited(task, stack)
+        kind = waiting(stack) or ("lock" if peer else "")
+        attrs: dict[str, Any] = {"peer": peer} if peer else {}
+        waiter = 2 if peer == OTHERS else int(kind in WAITERS or not kind)
         left = seconds_left(task) if waiter else None
-        if left is not None and (kind or left < float("inf")):
+        if left is not None and (left < float("inf") or (kind and not self._bounded())):
             held = Seconds(round(now - seen.since + left, 1)) if left < float("inf") else UNLIMITED
             attrs = {**attrs, "timeout": encode(held)}
         key = ("task", id(task), seen.place)
         return Sighting(key, seen.since, stack, _name(None, task), kind, span, attrs, waiter)
+
+    def _bounded(self) -> bool:
+        """Whether somebody waits with a limit: for this task, it may be, from another thread."""
+        return any(
+            isinstance((operation.timeout or {}).get("timeout"), float)
+            for operation in self._recorder.inflight.copy().values()
+        )
 
     def _note(self, key: Hashable, place: Hashable, now: float, cpu: float, *, share: float = _BUSY) -> _Seen:
         """Remember where something was; since when it has been there, or since when it has been computing."""
@@ -241,7 +254,7 @@ class Watchdog:
         return seen
 
     def _attributes(self, operation: Operation, now: float) -> dict[str, Any]:
-        attrs: dict[str, Any] = {"bytes_received": operation.bytes}
+        attrs: dict[str, Any] = {"bytes_received": operation.bytes, **answer_part(self._recorder, operation)}
         if operation.peer:
             attrs["peer"] = operation.peer
         if operation.timeout is not None:

@@ -179,3 +179,13 @@ def test_the_report_names_the_inputs_and_where_they_come_from_and_no_value():
     text = render(report, width=120)
     assert "inputs: city (the crew's own kickoff); style (invented for build()); topic (--inputs)" in text
     assert "secret" not in text
+
+
+def test_a_host_beside_the_crew_leaves_no_question_open():
+    beside = step("environment.telemetry", "host:t.example:4319", Layer.ENVIRONMENT)
+    failed = Span("9.1", beside.id, "tcp.connect", 1.0, 2.0, Layer.ENVIRONMENT, "host:t.example:4319")
+    failed = replace(failed, failure=Failure(FailureKind.DNS_NOT_FOUND))
+    held = recording(OK, StepResult(beside, Status.OK, 1.0, 2.0), spans=(SPAN, failed))
+
+    assert "stayed open" not in assemble(held, (), ()).verdict
+    assert [each.status for each in assemble(held, (), ()).questions] == ["ok", "failed"]

@@ -171,3 +171,25 @@ def test_the_calm_ladder_is_one_line_and_a_jump_has_one_for_each_rung():
 
     assert "the same work by connect 1.0 ms, sdk 50.0 ms, crew 20.0 s" in render(sick(ladder=level), width=120)
     assert "time jumps here" in render(sick())
+
+
+def test_notes_of_a_healthy_crew_are_one_line_and_verbose_tells_each():
+    note = replace(sample.DEADLINE, severity=sample.Severity.INFO, layer=sample.Layer.ENVIRONMENT, explained=())
+    held = (replace(note, code="CD701", slug="telemetry"), replace(note, code="CD706", slug="overloaded"))
+
+    calm = sick(findings=(), notes=held, longest_hang="")
+
+    assert "2 notes: CD701 telemetry, CD706 overloaded (-v shows all)" in render(calm)
+    assert note.message not in render(calm)
+    assert render(calm, verbosity=1).count("did not interrupt a tool") == len(held)
+
+
+def test_a_host_beside_the_crew_that_is_not_reached_is_no_failure():
+    beside = sample.Question(
+        sample.Layer.ENVIRONMENT, "host:t.example:4319", "it is reached", "failed", "dns.not_found"
+    )
+
+    text = render(sick(findings=(), questions=(beside,)))
+
+    assert "environment not reached   t.example:4319 (see notes)" in text
+    assert "dns.not_found" not in text

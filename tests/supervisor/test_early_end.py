@@ -11,7 +11,7 @@ from crewdoctor.model.plan import Step
 from crewdoctor.supervisor import Supervisor
 from crewdoctor.wire.recording import RecordingWriter, header, read_recording
 
-THREADS = 12
+THREADS = 400
 
 
 def test_the_last_look_is_whole(tmp_path):

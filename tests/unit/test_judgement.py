@@ -453,6 +453,21 @@ def test_a_total_timeout_ends_what_no_read_timeout_would(tmp_path):
     assert first.limit.value == Seconds(300.0)
 
 
+@pytest.mark.parametrize(("part", "told"), [("headers", ", its headers incomplete;"), ("body", ";")])
+def test_headers_that_never_complete_are_told_from_a_body(part, told, tmp_path):
+    def build(scene):
+        crew(scene, tool=None, scan=())
+        step = isolated(scene, status=Status.KILLED)
+        call = scene.span(step, "tool.call", 5.0, None, subject=TOOL, tool="search", n=1, args_source="schema")
+        waits = request(scene, step, call, 5.0, None, timeout=UNLIMITED)
+        look(scene, step, 19.9, waits, bytes_received=17, part=part)
+
+    first, *_ = findings(build, tmp_path / "recording.jsonl")
+    assert first.code == "CD304"
+    text = first.message.partition(", tools.py")[0] + ";" if ", tools.py" in first.message else first.message
+    assert f"after 17 bytes of the answer{told}" in text.replace(")", ";")
+
+
 def test_an_honest_call_beyond_the_agents_limit_may_be_allowed_for(tmp_path):
     first, *_ = findings(slow_tool_beyond_the_agents_limit, tmp_path / "recording.jsonl")
 

@@ -37,6 +37,11 @@ def examined(report: Report) -> Iterator[Line]:
         bad = [question for question in asked if question.status in _STATUSES]
         for question in bad:
             status = _STATUSES[question.status]
+            if layer is Layer.ENVIRONMENT and question.status == "failed":  # no crew fails by it: a note has the cost
+                yield _row(
+                    layer, ("not reached", "yellow"), f"{short(question.subject)} (see notes)", "dim", label=False
+                )
+                continue
             told = f"{question.subject}: {question.answer}" if question.answer else question.subject
             yield _row(layer, status, told, status[1], label=question.simulated)
         if held:

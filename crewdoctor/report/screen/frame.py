@@ -19,6 +19,8 @@ _FEW_NOTES = 2
 EXPOSED = frozenset({Layer.LLM, Layer.TOOL, Layer.AGENT, Layer.CREW})
 """Layers whose notes speak of settings nobody wrote: together they are one line."""
 
+_MEGABYTE = 1e6
+
 
 def head(report: Report) -> Iterator[Line]:
     """Target, crew, versions, and whose model answered."""
@@ -88,16 +90,28 @@ def notes(report: Report, *, every: bool) -> Iterator[Line]:
         codes = ", ".join(dict.fromkeys(note.code for note in exposed))
         told = report.longest_hang or exposed[0].message
         yield line(("note: ", "cyan"), told, (f"  ({codes})" if codes else "", "dim"), hang=6)
-    for note in others if every else others[:_FEW_NOTES]:
+    shown = others if every else others[: _FEW_NOTES if report.findings else 0]
+    for note in shown:
         yield line(("note: ", "cyan"), note.message, (f"  ({note.code})", "dim"), hang=6)
-    more = len(others) - _FEW_NOTES
-    if more > 0 and not every:
-        yield line((f"... and {wording.plural(more, 'more note')} (-v shows all)", "dim"))
+    folded = others[len(shown) :]
+    if folded:
+        named = ", ".join(dict.fromkeys(f"{note.code} {note.slug}" for note in folded))
+        count = wording.plural(len(folded), "more note" if shown or exposed or report.longest_hang else "note")
+        yield line((f"{count}: {named} (-v shows all)", "dim"), hang=6)
     for text in dict.fromkeys(report.environment.get("notes") or ()):
         yield line(("crewdoctor: ", "dim"), (text, "dim"), hang=6)
     allowed = report.environment.get("allowed_tools") or ()
     if allowed:
         yield line(("allowed to write: ", "yellow"), ", ".join(allowed), hang=6)
+
+
+def cost(report: Report) -> Iterator[Line]:
+    """What watching has cost the steps themselves."""
+    told = report.environment.get("recorder")
+    if told:
+        size = f"{told['bytes'] / 1e6:.1f} MB" if told["bytes"] >= _MEGABYTE else f"{told['bytes'] / 1e3:.0f} kB"
+        spans = f"{wording.plural(int(told['spans']), 'span')}, {size}, written in {wording.seconds(told['seconds'])}"
+        yield line(("recording: ", "dim"), (spans, "dim"), hang=6)
 
 
 def ignored(report: Report) -> Iterator[Line]:
@@ -151,9 +165,12 @@ def _by_reason(report: Report, *, every: bool) -> dict[str, list[str]]:
 def foot(report: Report, *, every: bool, brief: bool) -> Iterator[Line]:
     """What the exit code means, and what more there is to see."""
     yield BLANK
+    if program := report.environment.get("program"):
+        yield line((f"{program}; {wording.seconds(report.seconds)}", "dim"))
+        return
     idle = sum(outcome.status is RuleStatus.NOT_APPLICABLE for outcome in report.rules)
     if report.questions and not (every or brief):
-        rules = f", {wording.plural(idle, 'rule')} that had nothing to read" if idle else ""
-        shown = "every question, setting, note" if report.findings else "every question, setting, note, the ledger"
-        yield line((f"-v shows {shown}{rules}", "dim"), hang=2)
+        rules = f", {wording.plural(idle, 'idle rule')}" if idle else ""
+        ledger = "" if report.findings else ", the ledger"
+        yield line((f"-v shows every question, setting and note{ledger}{rules}", "dim"), hang=2)
     yield line((f"exit {report.exit_code}: {meaning(report)}; took {wording.seconds(report.seconds)}", "dim"), hang=2)

@@ -18,6 +18,22 @@ _CLOCK = 10
 _SHORTEST_TRACK = 12
 
 
+def clocks(report: Report) -> Iterator[Line]:
+    """Of a recorded program: what its imports, its kickoffs and its end took."""
+    held = report.environment.get("clocks") or ()
+    if not held:
+        return
+    yield from heading("The program")
+    for each in held:
+        yield line(
+            f"{each['name']:<10}",
+            f"{wording.seconds(float(each['seconds'])):>9}",
+            (f"  {each['detail']}" if each["detail"] else "", "dim"),
+            indent=2,
+            hang=21,
+        )
+
+
 def ladder(report: Report, *, every: bool = True) -> Iterator[Line]:
     """The same work, rung by rung; the rung where exclusive time jumps is marked. Else one line, unless `every`."""
     if not report.ladder:
@@ -82,6 +98,8 @@ def _bar(bar: Bar, total: float, track: int, *, simulated_model: bool) -> Line:
 
 
 def _short(bar: Bar) -> str:
+    if bar.kind == "llm" and bar.detail:  # its model: the subject of a shared one is its first agent's
+        return bar.detail
     if bar.kind in {"backoff", "limiter", "wait"}:
         return f"{bar.name} {bar.detail}".strip()
     named = bar.kind in {"tool", "task", "agent", "llm"} and bar.subject
@@ -94,7 +112,9 @@ def _shares(report: Report) -> Iterator[Line]:
     if report.shares:
         told = [
             f"{share.kind}{' (SIMULATED)' if report.simulated and share.kind == 'llm' else ''} "
-            f"{wording.seconds(share.seconds)} ({share.share:.0%})"
-            for share in report.shares
+            f"{wording.seconds(share.seconds)} ({percent} %)"
+            for share, percent in zip(
+                report.shares, wording.percents([each.share for each in report.shares]), strict=True
+            )
         ]
         yield line(("where it went: ", "dim"), ", ".join(told), indent=2, hang=2)

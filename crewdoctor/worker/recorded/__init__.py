@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from crewdoctor.model.layer import Layer
 from crewdoctor.model.recording import VERBOSE
 from crewdoctor.wire.redact import learn_environment, redact
 from crewdoctor.worker import context, late, taps
+from crewdoctor.worker.high_descriptors import pipe
 from crewdoctor.worker.recorded import crews, exits, imports, prompts
 from crewdoctor.worker.recorded.place import Place, opened
 from crewdoctor.worker.recorder import Recorder
@@ -35,7 +37,7 @@ class Recorded:
 
     def begin(self) -> None:
         """Arm the recorder for this process, and say which one it is."""
-        number = os.getpid()
+        number = self.place.number
         self.recorder.arm(
             self.place.fd,
             step=f"crew.kickoff@{number}",
@@ -45,13 +47,13 @@ class Recorded:
             layer=Layer.CREW,
         )
         argv = [redact(each) for each in (sys.orig_argv or [sys.executable])]
-        told = {"argv": argv, "pid": number, "parent": os.getppid(), "began": self.began - self.place.zero}
+        told = {"argv": argv, "pid": os.getpid(), "parent": os.getppid(), "began": self.began - self.place.zero}
         self.recorder.fact("program", {**told, "python": sys.version.split()[0]})
         self.watch()
 
     def watch(self) -> None:
         """Look at what blocks from now on."""
-        reading, self._control = os.pipe()
+        reading, self._control = pipe()
         self._watchdog = Watchdog(self.recorder, reading, os.path.realpath(Path.cwd()))
         self._watchdog.start()
 
@@ -66,6 +68,8 @@ class Recorded:
 
     def forked(self) -> None:
         """In a child: a process of its own from here on."""
+        self.place = replace(self.place, again=0)
+        crews.forked()
         self.begin()
 
 
@@ -83,12 +87,14 @@ def start(began: float) -> Any:
     for line in recorder.own_lines:
         recorder.own(line)
     exits.install(recorder)
-    crews.install(recorder)
-    prompts.install(recorder)
     if os.environ.get(VERBOSE):
-        from crewdoctor.worker.recorded import lines
+        from crewdoctor.worker.recorded.lines import install, verbose
 
-        lines.install(recorder)
+        install(recorder)
+        crews.install(recorder, verbose)
+    else:
+        crews.install(recorder)
+    prompts.install(recorder)
     imports.install(recorder)
     os.register_at_fork(before=recorded.rest, after_in_parent=recorded.watch, after_in_child=recorded.forked)
     return late.finder()

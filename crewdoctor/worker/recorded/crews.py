@@ -7,10 +7,10 @@ for a moment.
 from __future__ import annotations
 
 import os
-import queue
 import sys
 import threading
 from collections import OrderedDict, deque
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -22,13 +22,14 @@ from crewdoctor.worker.late import when_imported
 from crewdoctor.worker.recorder import Recorder
 from crewdoctor.worker.source_place import is_users
 from crewdoctor.worker.taps.tap import Tap
+from crewdoctor.worker.unseen import Unseen
 
 MOST = 16
 """Crews of one process that are read: a program that builds one per request builds the same one again."""
 _KEPT = 4096
 _PATIENCE = 3.0
 """Seconds the end of the process waits for an inventory under way."""
-_waiting: queue.SimpleQueue[Any] = queue.SimpleQueue()
+_reading = threading.Lock()
 _idle = threading.Event()
 _idle.set()
 
@@ -45,34 +46,30 @@ class _Recent(OrderedDict[int, Built]):
 class _Crews:
     """The crews of this process, each by what it looks like."""
 
-    def __init__(self, recorder: Recorder) -> None:
-        self.recorder = recorder
+    def __init__(self, recorder: Recorder, begins: Callable[[Any], None] | None) -> None:
+        self.recorder, self.begins = recorder, begins
         self.constructions = Constructions(built=_Recent(), crews=deque(maxlen=0))  # type: ignore[arg-type]
         self.known: set[str] = set()
         self.loaded: Any = None
-        self.reader: int = 0
-        """The process whose thread reads."""
 
     def kicked_off(self, crew: Any = None, inputs: Any = None, *_: Any, **__: Any) -> None:
         """A kickoff begins."""
+        if self.begins is not None:
+            self.begins(crew)
         likeness = _likeness(crew)
         if likeness in self.known or len(self.known) >= MOST:
             return
         self.known.add(likeness)
         _idle.clear()
-        _waiting.put((crew, dict(inputs) if isinstance(inputs, dict) else {}))
-        if self.reader != os.getpid():
-            self.reader = os.getpid()
-            threading.Thread(target=self._read, name="crewdoctor-inventory", daemon=True).start()
+        Unseen(lambda: self._read(crew, dict(inputs) if isinstance(inputs, dict) else {})).start()
 
-    def _read(self) -> None:
-        while True:
-            crew, inputs = _waiting.get()
+    def _read(self, crew: Any, inputs: dict[str, Any]) -> None:
+        with _reading:
             try:
                 self._tell(crew, inputs)
             except Exception as error:
                 self.recorder.own(f"the crew could not be read: {type(error).__name__}: {error}")
-            if _waiting.empty():
+            finally:
                 _idle.set()
 
     def _tell(self, crew: Any, inputs: dict[str, Any]) -> None:
@@ -91,10 +88,10 @@ class _Crews:
         self.recorder.inventory(encode(inventory))
 
 
-def install(recorder: Recorder) -> None:
-    """Note constructions and kickoffs from the moment crewai is there."""
+def install(recorder: Recorder, begins: Callable[[Any], None] | None = None) -> None:
+    """Note constructions and kickoffs from the moment crewai is there; `begins` is told each crew that kicks off."""
     tap = Tap("crews", recorder)
-    crews = _Crews(recorder)
+    crews = _Crews(recorder, begins)
     recorder.load = lambda: crews.loaded
 
     def crew(module: ModuleType) -> None:
@@ -108,6 +105,13 @@ def install(recorder: Recorder) -> None:
     when_imported("crewai", tap.safely(whole))
 
 
+def forked() -> None:
+    """In a child: whoever was reading is not here."""
+    global _reading  # noqa: PLW0603 - a lock somebody else held when this process was made
+    _reading = threading.Lock()
+    _idle.set()
+
+
 def finish() -> None:
     """Wait for what is being read."""
     _idle.wait(_PATIENCE)
@@ -119,7 +123,9 @@ def _likeness(crew: Any) -> str:
 
 
 def _shown() -> list[str]:
-    return [os.path.relpath(each) if os.path.isabs(each) and os.path.exists(each) else each for each in sys.argv]
+    """The command as it was given, without its interpreter; what was found on the path by its name."""
+    given = sys.orig_argv[1:] or sys.argv
+    return [Path(each).name if Path(each).is_absolute() and Path(each).exists() else each for each in given]
 
 
 def _place(root: Path) -> Any:
@@ -128,4 +134,4 @@ def _place(root: Path) -> Any:
     file = Path(getattr(sys.modules.get("__main__"), "__file__", None) or root / "program.py").absolute()
     if not is_users(str(file)):
         file = root / file.name
-    return Place(file, file.stem, False, "", root)  # noqa: FBT003 - as it stands there
+    return Place(file, file.stem, False, "", root)

@@ -10,7 +10,6 @@ import atexit
 import os
 import sys
 import threading
-import time
 from typing import Any
 
 from crewdoctor.model.layer import Layer
@@ -29,18 +28,23 @@ class _Exit:
         self.recorder = recorder
         self.pid = 0
         self.span: Any = None
+        self.over = False
 
     def begun(self) -> None:
         """The main thread has come to its end; its exception, if one ended it, has been printed."""
-        self.pid = os.getpid()
+        if self.pid == os.getpid():
+            return
+        self.pid, self.over = os.getpid(), False
         self._tell_outcome()
         self.span = self.recorder.span("process.exit", subject="program", layer=Layer.ENVIRONMENT)
         self.span.__enter__()
 
     def ended(self) -> None:
         """Everything `atexit` was given has run."""
-        if self.pid != os.getpid():  # no main thread of ours ended here: a fork that leaves by its own way
-            self.begun()
+        self.begun()
+        if self.over:
+            return
+        self.over = True
         crews.finish()
         settle_idle()
         self.span.__exit__(None, None, None)
@@ -74,17 +78,17 @@ def install(recorder: Recorder) -> None:
         try:
             clock.begun()
             waited = _held()
-            began = time.monotonic()
         except Exception as error:
             recorder.own(f"the exit was not timed: {error!r}")
             shutdown()
             return
-        if not waited:
+        if waited:
+            with recorder.span("exit.threads", subject="program", layer=Layer.ENVIRONMENT, threads=waited):
+                shutdown()
+        else:
             shutdown()
-            return
-        with recorder.span("exit.threads", subject="program", layer=Layer.ENVIRONMENT, threads=waited):
-            shutdown()
-        recorder.fact("threads_joined", {"threads": waited, "seconds": round(time.monotonic() - began, 3)})
+        if _of_multiprocessing():
+            last()
 
     def last() -> None:
         try:
@@ -94,6 +98,12 @@ def install(recorder: Recorder) -> None:
 
     module._shutdown = timed_shutdown
     atexit.register(last)
+
+
+def _of_multiprocessing() -> bool:
+    """Whether this is a child multiprocessing forked: it leaves by `os._exit`, past everything `atexit` was given."""
+    process: Any = sys.modules.get("multiprocessing.process")
+    return process is not None and process.parent_process() is not None
 
 
 def _held() -> list[str]:

@@ -6,9 +6,7 @@ processes read the same monotonic clock, so that variable holds the recording's 
 
 from __future__ import annotations
 
-import fcntl
 import os
-import resource
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +15,7 @@ from crewdoctor.model.options import Options
 from crewdoctor.model.recording import RECORD, RECORDING
 from crewdoctor.wire.frames import to_line
 from crewdoctor.wire.recording import header
-
-_HIGH = 200
-"""Below the limit of descriptors: far from where a program's own lie, so that one it closes by mistake is not ours."""
+from crewdoctor.worker.high_descriptors import high
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +25,25 @@ class Place:
     fd: int
     zero: float
     path: Path
+    again: int = 0
+    """How often this very process has become another program (`os.execv`) since it was first recorded."""
+
+    @property
+    def number(self) -> int:
+        """What the ids of this process begin with."""
+        return os.getpid() * 1000 + self.again if self.again else os.getpid()
 
 
 def opened(began: float, argv: list[str]) -> Place:
     """Open the recording of this process. `began`: when it started. Raises OSError."""
-    zero, _, path = os.environ.get(RECORDING, "").partition(":")
+    zero, _, rest = os.environ.get(RECORDING, "").partition(":")
+    mine, _, path = rest.partition(":")
     if path:
-        return Place(_high(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)), float(zero), Path(path))
+        pid, _, times = mine.partition("+")
+        again = int(times or 0) + 1 if pid == str(os.getpid()) else 0
+        os.environ[RECORDING] = f"{zero}:{os.getpid()}+{again}:{path}"
+        fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        return Place(high(fd), float(zero), Path(path), again)
     asked = Path(os.environ[RECORD]).absolute()
     if asked.is_dir():
         asked /= f"recording-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.jsonl"
@@ -46,16 +54,5 @@ def opened(began: float, argv: list[str]) -> Place:
         asked = asked.with_name(f"{asked.stem}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}{asked.suffix}")
         fd = os.open(asked, flags, 0o600)
     os.write(fd, to_line(header(Options(target=" ".join(argv), scope="run", llm="own"))))
-    os.environ[RECORDING] = f"{began!r}:{asked}"
-    return Place(_high(fd), began, asked)
-
-
-def _high(fd: int) -> int:
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    floor = soft - _HIGH if 2 * _HIGH < soft < 1 << 20 else 1000
-    try:
-        moved = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, floor)
-    except OSError:
-        return fd
-    os.close(fd)
-    return moved
+    os.environ[RECORDING] = f"{began!r}:{os.getpid()}+0:{asked}"
+    return Place(high(fd), began, asked)

@@ -16,7 +16,11 @@ from crewdoctor.worker.taps.calls import HttpCall
 from crewdoctor.worker.taps.tap import Tap, wire
 from crewdoctor.worker.taps.writes import may_send
 
-_RETRY_COUNT = "x-stainless-retry-count"
+_TELLING = frozenset({b"r", b"R", b"x", b"X"})
+"""First letters of the headers `HttpCall.answered` reads."""
+_ASKED = frozenset({b"u", b"U", b"x", b"X"})
+"""The same of the request: `User-Agent` and the retry count."""
+_RETRY_COUNT = b"x-stainless-retry-count"
 
 
 class _Body:
@@ -87,9 +91,12 @@ class _Request:
 
     def done(self, response: Any) -> None:
         self._call.leave()
-        self._call.answered(
-            response.status, [(name.decode("latin-1"), value.decode("latin-1")) for name, value in response.headers]
-        )
+        told = [
+            (name.decode("latin-1"), value.decode("latin-1"))
+            for name, value in response.headers
+            if name[:1] in _TELLING  # a dozen headers say nothing to us
+        ]
+        self._call.answered(response.status, told)
         if self._asynchronous:
             response.stream = _AsyncBody(response.stream, self._call, self._tap, self._read)
         else:
@@ -104,7 +111,7 @@ def install(recorder: Recorder) -> None:
     tap = Tap("httpcore", recorder)
 
     def begin(pool: Any, request: Any, *, asynchronous: bool) -> _Request:
-        headers = {name.lower(): value for name, value in request.headers}
+        headers = {name.lower(): value for name, value in request.headers if name[:1] in _ASKED}
         url = request.url
         host, method = url.host.decode("ascii", "replace"), request.method.decode("ascii", "replace")
         path = url.target.decode("latin-1")
@@ -145,12 +152,18 @@ def install(recorder: Recorder) -> None:
 
 def _timeouts(given: dict[str, Any]) -> dict[str, Any]:
     """Wire form of httpx's four. A missing one is no limit: httpcore reads it with `.get(name, None)`."""
-    return {name: wire(given.get(name)) for name in ("connect", "read", "write", "pool")}
+    get = given.get
+    return {
+        "connect": wire(get("connect")),
+        "read": wire(get("read")),
+        "write": wire(get("write")),
+        "pool": wire(get("pool")),
+    }
 
 
 def _attempt(headers: dict[bytes, bytes]) -> int | None:
     """1 for the first attempt, by the header the generated SDKs count with; None where the client does not say."""
-    count = headers.get(_RETRY_COUNT.encode())
+    count = headers.get(_RETRY_COUNT)
     return int(count) + 1 if count is not None and count.isdigit() else None
 
 

@@ -1,113 +1,79 @@
-"""When a timer of its loop ends what a coroutine waits for, and whether it waits for a bare future."""
+"""What a coroutine waits for that somebody else must set, and whether asyncio would end it."""
+
+from __future__ import annotations
 
 import asyncio
-import os
-import signal
-import subprocess
-import sys
-import threading
-import time
 
 import pytest
 
-from crewdoctor.worker.awaits import bare_future, seconds_left
-from crewdoctor.worker.child_wait import child_wait
-from crewdoctor.worker.descriptors import peer_of, registered, selected, shown
-from crewdoctor.worker.kernel_wait import kernel_wait
-
-linux = pytest.mark.skipif(sys.platform != "linux", reason="/proc")
+from crewdoctor.worker.awaits import OTHERS, awaited, chain, seconds_left
 
 
-async def _event():
+async def for_event():
     await asyncio.Event().wait()
 
 
-async def _bounded():
-    await asyncio.wait_for(_event(), 40.0)
+async def for_lock():
+    lock = asyncio.Lock()
+    async with lock, lock:
+        pass
 
 
-async def _future():
+async def for_future():
     await asyncio.get_running_loop().create_future()
 
 
-async def _streams():
-    await asyncio.gather(_event())
+async def for_others():
+    await asyncio.gather(for_event(), for_event())
 
 
-def looked_at(coroutine, look, beside=None):
-    """What `look` says of a task that has begun to wait, from another thread, as the watchdog does."""
-    found = []
+async def for_time():
+    await asyncio.sleep(60)
 
-    async def main():
-        task = asyncio.ensure_future(coroutine())
-        timer = asyncio.get_running_loop().call_later(beside, print) if beside else None
+
+async def limited():
+    await asyncio.wait_for(for_event(), 60)
+
+
+def seen(coroutine):
+    """What is said of a task once it waits: in words, its innermost user's line, whether nothing would end it."""
+
+    async def looked():
+        task = asyncio.ensure_future(coroutine)
         for _ in range(5):
             await asyncio.sleep(0)
-        thread = threading.Thread(target=lambda: found.append(look(task)))
-        thread.start()
-        thread.join()
+        stack = chain(task.get_coro())
+        told = awaited(task, stack), seconds_left(task) == float("inf"), [code.co_name for code, _ in stack]
         task.cancel()
-        if timer:
-            timer.cancel()
         await asyncio.gather(task, return_exceptions=True)
+        return told
 
-    asyncio.run(main())
-    return found[0]
-
-
-def test_a_wait_in_a_loop_without_timers_never_ends():
-    assert looked_at(_event, seconds_left) == float("inf")
+    return asyncio.run(looked())
 
 
-def test_a_bounded_wait_ends_when_its_timer_does():
-    assert looked_at(_bounded, seconds_left) == pytest.approx(40.0, abs=2.0)
+@pytest.mark.parametrize(
+    ("coroutine", "words", "line"),
+    [
+        (for_event, "an event of asyncio", "for_event"),
+        (for_lock, "a lock of asyncio", "for_lock"),
+        (for_future, "the result of a future", "for_future"),
+    ],
+)
+def test_what_somebody_must_set_is_named_with_the_users_line_and_nothing_ends_it(coroutine, words, line):
+    told, endless, names = seen(coroutine())
+    assert (told, endless) == (words, True)
+    assert line in names
 
 
-def test_a_timer_of_somebody_else_leaves_it_open_who_ends_it():
-    assert looked_at(_event, seconds_left, beside=30.0) is None
+async def for_some():
+    await asyncio.wait({asyncio.get_running_loop().create_future()})
 
 
-@pytest.mark.parametrize(("coroutine", "bare"), [(_future, True), (_streams, False)])
-def test_a_future_nobody_answers_is_told_from_a_task_that_works(coroutine, bare):
-    assert looked_at(coroutine, bare_future) is bare
+@pytest.mark.parametrize(("coroutine", "words"), [(for_others, OTHERS), (for_some, OTHERS), (for_time, "")])
+def test_who_waits_for_other_tasks_or_for_time_waits_for_nobody_to_set_anything(coroutine, words):
+    assert seen(coroutine())[0] == words
 
 
-@linux
-def test_a_child_is_told_by_what_works_in_it():
-    with subprocess.Popen(["sh", "-c", "sleep 30; true"], start_new_session=True) as child:
-        try:
-            deadline = time.monotonic() + 10
-            while child_wait("sh").get("program") != "sleep":
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
-            assert child_wait("sh")["waiting"] == "sleep"
-        finally:
-            os.killpg(child.pid, signal.SIGKILL)
-
-
-@linux
-def test_a_pipe_nobody_writes_to_is_waited_for_without_end():
-    read, write = os.pipe()
-    thread = threading.Thread(target=os.read, args=(read, 1), daemon=True)
-    thread.start()
-    try:
-        deadline = time.monotonic() + 5
-        while kernel_wait(thread.native_id) != ("file", "", True):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-    finally:
-        os.write(write, b".")
-        thread.join(5.0)
-        os.close(read)
-        os.close(write)
-
-
-def test_an_address_is_shown_as_what_it_is():
-    assert shown("::ffff:10.0.0.7", 443) == "10.0.0.7:443"
-    assert shown("2001:db8::7", 443) == "[2001:db8::7]:443"
-
-
-def test_what_cannot_be_read_names_nobody():
-    assert selected(64, 0, 0, 0) == []
-    assert registered(-1) == []
-    assert peer_of([-1]) == ""
+def test_a_limit_of_asyncio_is_seen_as_a_timer():
+    assert seen(limited())[1] is False
+    assert seen(for_time())[1] is False
