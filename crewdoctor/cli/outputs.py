@@ -82,14 +82,24 @@ def color_of(color: str) -> str:
 
 
 def write(
-    report: Report, chosen: Sequence[Outlet], *, color: str, verbosity: int, recording: Path | None = None
+    report: Report,
+    chosen: Sequence[Outlet],
+    *,
+    color: str,
+    verbosity: int,
+    stream: TextIO | None = None,
+    recording: Path | None = None,
 ) -> None:
-    """Render once per outlet, `recording` being what it was made from. Raises Refusal when a file cannot be written."""
+    """Render once per outlet; `stream` instead of stdout; `recording` is what it was made from.
+
+    Raises Refusal when a file cannot be written.
+    """
+    stream = stream or sys.stdout
     for outlet in chosen:
         look: dict[str, Any] = {"color": color, "verbosity": verbosity, "recording": recording}
         if outlet.file is None:
-            sys.stdout.write(_encodable(_rendered(report, outlet.format, sys.stdout, **look), sys.stdout))
-            sys.stdout.flush()
+            stream.write(_encodable(_rendered(report, outlet.format, stream, **look), stream))
+            stream.flush()
         else:
             try:
                 outlet.file.write_text(_rendered(report, outlet.format, None, **look), encoding="utf-8")

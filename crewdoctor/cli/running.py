@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -80,7 +81,6 @@ def diagnose(asked: Asked, given: Mapping[str, Any], recording: Path | None, tol
     configured = options(asked, given, told.verbosity)
     merged = configured.options
     minimal = pipeline.project_of(merged).target == str(MINIMAL)
-    file = recording_file(recording)
     screen = Screen(
         sys.stderr,
         quiet=told.verbosity < 0,
@@ -93,7 +93,8 @@ def diagnose(asked: Asked, given: Mapping[str, Any], recording: Path | None, tol
         for name, origin in sorted(configured.origins.items()):
             screen.say(f"option {name} from {origin}")
     if merged.dry_run:
-        return _dry_run(merged, file, chosen, told)
+        return _dry_run(merged, recording, chosen, told)
+    file = recording_file(recording)
     screen.say(f"recording: {file}")
     if minimal:
         screen.say("no crew here: a minimal one, on the model the environment names")
@@ -105,11 +106,14 @@ def diagnose(asked: Asked, given: Mapping[str, Any], recording: Path | None, tol
     return report.exit_code
 
 
-def _dry_run(merged: Options, file: Path, chosen: tuple[outputs.Outlet, ...], told: Telling) -> int:
+def _dry_run(merged: Options, recording: Path | None, chosen: tuple[outputs.Outlet, ...], told: Telling) -> int:
+    """Tell the plan. Its recording is kept only where somebody named a file for it: nothing was measured."""
     from crewdoctor import pipeline
     from crewdoctor.report import plan_text
 
-    inventory, plans, report = pipeline.dry_run(merged, recording_path=file)
+    with tempfile.TemporaryDirectory(prefix="crewdoctor-") as scratch:
+        file = recording_file(recording) if recording else Path(scratch) / "recording.jsonl"
+        inventory, plans, report = pipeline.dry_run(merged, recording_path=file)
     if inventory is None or report.exit_code:
         outputs.write(report, chosen, color=told.color, verbosity=told.verbosity)
     else:

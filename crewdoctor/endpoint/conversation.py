@@ -106,6 +106,32 @@ def from_responses(body: Mapping[str, Any], earlier: tuple[str, ...] = ()) -> Co
     )
 
 
+def from_messages(body: Mapping[str, Any]) -> Conversation:
+    """Read the body of Anthropic's `/v1/messages`: tools are called and answered in blocks of a message."""
+    said = [("system", flattened(body["system"]))] if body.get("system") else []
+    called: list[str] = []
+    for message in body.get("messages") or ():
+        role, content = str(message.get("role")), message.get("content")
+        said.append((role, flattened(content)))
+        for block in content if isinstance(content, list) else ():
+            if block.get("type") == "tool_use":
+                called.append(str(block.get("name")))
+            elif block.get("type") == "tool_result":
+                said.append(("tool", flattened(block.get("content"))))
+    form = body.get("output_format") or (body.get("output_config") or {}).get("format") or {}
+    chosen = body.get("tool_choice") or {}
+    kind = str(chosen.get("type") or "auto")
+    tools = [tool for tool in body.get("tools") or () if isinstance(tool, dict) and "input_schema" in tool]
+    return Conversation(
+        said=tuple(said),
+        tools=_offered({**tool, "parameters": tool["input_schema"]} for tool in tools),
+        called=tuple(called),
+        choice={"any": "required", "tool": f"={chosen.get('name')}"}.get(kind, kind),
+        schema=form.get("schema") if form.get("type") == "json_schema" else None,
+        limit=_limit(body, "max_tokens"),
+    )
+
+
 def _offered(functions: Iterable[Mapping[str, Any]]) -> tuple[Offered, ...]:
     return tuple(
         Offered(str(each.get("name")), str(each.get("description") or ""), each.get("parameters") or {})

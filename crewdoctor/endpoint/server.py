@@ -1,4 +1,4 @@
-"""The embedded endpoint: an OpenAI-compatible model that costs nothing, on 127.0.0.1.
+"""The embedded endpoint: a model that costs nothing, on 127.0.0.1, in the wire forms of several providers.
 
 Needs starlette and uvicorn only, so that fixtures may use it as "the provider" of a crew.
 """
@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from crewdoctor.endpoint import chat, embeddings, responses
+from crewdoctor.endpoint import chat, embeddings, messages, responses
 from crewdoctor.endpoint.faults import Faults
 from crewdoctor.endpoint.options import EndpointOptions
 from crewdoctor.endpoint.requests_seen import RequestsSeen
@@ -36,6 +36,8 @@ def app(options: EndpointOptions) -> Starlette:
         ("/chat/completions", chat.completions, "POST"),
         ("/responses", responses.create, "POST"),
         ("/responses/input_tokens", responses.input_tokens, "POST"),
+        ("/messages", messages.create, "POST"),
+        ("/messages/count_tokens", messages.count_tokens, "POST"),
         ("/embeddings", embeddings.create, "POST"),
         ("/models", _models, "GET"),
         ("/models/{model:path}", _model, "GET"),

@@ -11,6 +11,13 @@ from crewdoctor.model.plan import Plan
 from crewdoctor.model.result import StepResult
 from crewdoctor.model.span import Event, Span, Stack
 
+RECORD = "CREWDOCTOR_RECORD"
+"""Variable that makes a program record itself, where `worker/hook` is on its path: a file, or a folder."""
+RECORDING = "CREWDOCTOR_RECORDING"
+"""What a recorded process hands on to its descendants: the recording's zero, who took it last, and its file."""
+VERBOSE = "CREWDOCTOR_RECORD_VERBOSE"
+"""Variable that switches crewai's `verbose` and the SDKs' debug loggers on in a recorded program."""
+
 
 @dataclass(frozen=True, slots=True)
 class Header:

@@ -42,7 +42,8 @@ _WAITS = frozenset({"recv", "connect", "tls", "dns", "send", "lock", "process", 
 @rule("CD704", since="0.1", needs=("span:python.import",), uses=("stacks", "inventory"))
 def import_slow(evidence: Evidence) -> Iterator[Finding]:
     """One finding for an import that came to its end."""
-    for span in evidence.spans("python.import", probe="inspect"):
+    of_program = [span for span in evidence.spans("python.import", probe="crew.kickoff") if span.parent is None]
+    for span in (*evidence.spans("python.import", probe="inspect"), *of_program):
         if span.end is not None and span.failure is None and span.seconds() >= LONG:
             yield _finding(evidence, span)
 

@@ -42,6 +42,8 @@ class LiveStep:
     """The latest `stack` frames, oldest first."""
     failed: Counter[tuple[str, str]] = field(default_factory=Counter)
     """How many spans of a name and subject have ended in a failure."""
+    failed_as: dict[tuple[str, str, str], float] = field(default_factory=dict)
+    """When a span of a name and subject last ended in a failure of a kind."""
     facts: dict[str, Any] = field(default_factory=dict)
     events: dict[str, dict[str, Any]] = field(default_factory=dict)
     """The latest event of each name: its attributes."""
@@ -95,7 +97,9 @@ class LiveStep:
         elif kind == "close":
             ended = self.open_spans.pop(str(frame["id"]), None)
             if ended is not None and frame.get("failure"):
-                self.failed[str(ended.get("name", "")), str(ended.get("subject") or "")] += 1
+                name, subject = str(ended.get("name", "")), str(ended.get("subject") or "")
+                self.failed[name, subject] += 1
+                self.failed_as[name, subject, str(frame["failure"]["kind"])] = at
         elif kind == "stack":
             decode(Stack, {**_OURS, **frame})
             self.stacks.append({**frame, "at": at})

@@ -19,6 +19,7 @@ from crewdoctor.model.result import Status, StepResult
 from crewdoctor.model.span import Event, Failure, Span, Stack
 from crewdoctor.wire.codec import WireError, decode
 from crewdoctor.wire.frames import from_line
+from crewdoctor.wire.program import Processes, given_up, inspected, last_word, merged, results_of
 from crewdoctor.wire.thinning import WIRE, Thinning
 
 MOST_SPANS = 100_000
@@ -59,6 +60,12 @@ class Fold:
     """The same of what was left out here."""
     recorder: dict[str, float] = field(default_factory=lambda: dict.fromkeys(_COSTS, 0.0))
     thinning: Thinning = field(default_factory=lambda: Thinning(MOST_WIRE))
+    processes: Processes = field(default_factory=Processes)
+
+    @property
+    def of_program(self) -> bool:
+        """Whether a program recorded itself."""
+        return self.header is not None and self.header.options.scope == "run"
 
     def add(self, line: bytes) -> None:
         """Take one line; without a newline at its end it was cut off."""
@@ -69,6 +76,7 @@ class Fold:
                 return
             times = [seconds(record[name]) for name in ("at", "start", "end") if record.get(name) is not None]
             self._take(record)
+            self.processes.note(record)
             self.end = max([self.end, *times])
         except _BAD:
             self.garbled += 1
@@ -78,7 +86,8 @@ class Fold:
         if kind == "header":
             self.header = decode(Header, record["header"])
         elif kind == "inventory":
-            self.inventory = decode(Inventory, record["inventory"])
+            inventory = decode(Inventory, record["inventory"])
+            self.inventory = merged(self.inventory if self.of_program else None, inventory)
         elif kind == "plan":
             self.plans.append(decode(Plan, record["plan"]))
         elif kind == "result":
@@ -174,12 +183,19 @@ class Fold:
     def recording(self) -> Recording:
         """What was read, in order of time; cut off where it was."""
         notes = [*self.notes, *({"step": "", "at": self.end, "text": text} for text in self._missing())]
+        spans = sorted(_rooted(self.spans), key=lambda each: each.start)
+        results = [*self.results, *self._cut_off()]
+        if self.of_program:
+            results = results_of(self.processes, spans, self.events, self.facts)
+            spans = given_up(spans, self.events, results)
+            results += [inspected(self.inventory, results[0].start)] if self.inventory and results else []
+            self.last = last_word(self.last, self.events, results)
         return Recording(
             header=self.header or Header(),
             inventory=self.inventory,
             plans=tuple(self.plans),
-            results=(*self.results, *self._cut_off()),
-            spans=tuple(sorted(_rooted(self.spans), key=lambda each: each.start)),
+            results=tuple(results),
+            spans=tuple(spans),
             events=tuple(sorted(self.events, key=lambda each: each.at)),
             stacks=tuple(sorted(self.stacks, key=lambda each: each.at)),
             notes=tuple(notes),

@@ -216,6 +216,10 @@ class Recorder:
         """Note a JSON result of the step; the last one of a name wins."""
         self._frame({"k": "fact", "step": self.step, "name": name, "value": value})
 
+    def inventory(self, value: Any) -> None:
+        """Record what a crew of this very program consists of; only a program that records itself has one to tell."""
+        self._frame({"k": "inventory", "inventory": value})
+
     def own(self, text: str) -> None:
         """Write crewdoctor's own line: a tap that disabled itself. Kept for the supervisor when no step runs."""
         if self.idle:

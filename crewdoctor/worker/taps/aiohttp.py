@@ -84,6 +84,7 @@ def install(recorder: Recorder) -> None:
             attempt=int(count) + 1 if count.isdigit() else None,
             proxy=_proxy(more.get("proxy")),
             waits=True,
+            owner=session,
             **target,
         )
         return _Request(call, timeouts["read"])

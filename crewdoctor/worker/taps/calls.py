@@ -6,6 +6,7 @@ it looked up, connected and sent lies beneath it.
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Iterable
 from contextvars import Token
@@ -15,12 +16,16 @@ from typing import Any, NamedTuple
 from crewdoctor.model.span import Failure
 from crewdoctor.worker.classify import classify, of_status
 from crewdoctor.worker.recorder import Recorder
+from crewdoctor.worker.taps.identity import number_of
 from crewdoctor.worker.taps.shared import connections_of
 from crewdoctor.worker.taps.tap import span_here
 
 _RATE = "x-ratelimit-"
 attempts: Counter[str] = Counter()
 """Span → requests begun directly inside it: an LLM call's attempts."""
+
+going: dict[str, HttpCall] = {}
+"""Span → the request, until it is over."""
 
 
 class _Shown(NamedTuple):
@@ -44,7 +49,19 @@ def _shown(scheme: str, host: str, port: int | None, path: str) -> _Shown:
 class HttpCall:
     """One request that is going on."""
 
-    __slots__ = ("_answer", "_ended", "_gap", "_key", "_last", "_recorder", "_token", "received", "span", "started")
+    __slots__ = (
+        "_answer",
+        "_ended",
+        "_gap",
+        "_key",
+        "_last",
+        "_recorder",
+        "_token",
+        "port",
+        "received",
+        "span",
+        "started",
+    )
 
     def __init__(  # noqa: PLR0913 - a request has that many parts
         self,
@@ -60,6 +77,7 @@ class HttpCall:
         attempt: int | None = None,
         proxy: str = "",
         waits: bool = False,
+        owner: Any = None,
     ) -> None:
         shown = _shown(scheme, host, port, path)
         parent = span_here(recorder)
@@ -68,6 +86,8 @@ class HttpCall:
         extra: dict[str, Any] = {"attempt": attempt} if attempt is not None else {}
         if proxy:
             extra["proxy"] = proxy
+        if owner is not None:
+            extra["client_object"] = number_of(owner)
         self._recorder = recorder
         self.span = recorder.open(
             "http.request",
@@ -77,9 +97,11 @@ class HttpCall:
             host=host,
             port=shown.port,
             timeout=timeout,
+            thread=threading.current_thread().name,
             **extra,
         )
         connections_of(recorder).count_beneath(self.span)
+        going[self.span] = self
         self.started = self._last = recorder.now()
         self.received = 0
         self._answer: dict[str, Any] = {}
@@ -151,8 +173,18 @@ class HttpCall:
             failure = Failure(kind, f"HTTP {status}")
         on_wire = connections_of(self._recorder).settle_beneath(self.span, failure)
         attempts.pop(self.span, None)
+        going.pop(self.span, None)
         gap = {"gap_max": round(self._gap, 6)} if self._gap else {}
-        self._recorder.close(self.span, failure=failure, received_bytes=self.received or on_wire, **self._answer, **gap)
+        received = self.received or on_wire
+        self._recorder.close(
+            self.span, failure=failure, received_bytes=received, phase=self.phase(received), **self._answer, **gap
+        )
+
+    def phase(self, received: int) -> str:
+        """How far it got, with `received` bytes: `wait` for a first byte, within the `headers`, or in the `body`."""
+        if self._answer:
+            return "body"
+        return "headers" if received else "wait"
 
 
 def _seconds(value: str) -> float | str:

@@ -138,6 +138,7 @@ def install(recorder: Recorder) -> None:
             client=_caller(),
             method=method,
             timeout={"connect": wire(limit), "read": wire(limit)},
+            owner=connection,
             **target,
         )
         setattr(connection, _CALL, call)
@@ -182,6 +183,7 @@ def install(recorder: Recorder) -> None:
             method=method,
             timeout=_urllib3_limits(limits if hasattr(limits, "read_timeout") else pool.timeout),
             proxy=_proxy(pool),
+            owner=pool,
             **target,
         )
         return _MakeRequest(call)

@@ -13,7 +13,7 @@ from typing import Any
 from crewdoctor.worker.late import when_imported
 from crewdoctor.worker.recorder import Recorder
 from crewdoctor.worker.taps.calls import HttpCall
-from crewdoctor.worker.taps.tap import InFlight, Tap, wire
+from crewdoctor.worker.taps.tap import Tap, wire
 from crewdoctor.worker.taps.writes import may_send
 
 _TELLING = frozenset({b"r", b"R", b"x", b"X"})
@@ -129,19 +129,14 @@ def install(recorder: Recorder) -> None:
             attempt=_attempt(headers),
             proxy=_proxy(pool),
             waits=asynchronous,
+            owner=pool,
         )
         return _Request(tap, call, timeouts["read"], asynchronous=asynchronous)
-
-    def queued(pool_request: Any, timeout: float | None = None) -> InFlight | None:
-        if pool_request.connection is not None:
-            return None
-        return InFlight(recorder, "lock", peer="a free connection of the client's pool", timeout=wire(timeout))
 
     def sync(module: ModuleType) -> None:
         tap.around(
             module.ConnectionPool, "handle_request", lambda pool, request: begin(pool, request, asynchronous=False)
         )
-        tap.around(module.PoolRequest, "wait_for_connection", queued)
 
     def asynchronous(module: ModuleType) -> None:
         tap.around_coroutine(
@@ -149,7 +144,6 @@ def install(recorder: Recorder) -> None:
             "handle_async_request",
             lambda pool, request: begin(pool, request, asynchronous=True),
         )
-        tap.around_coroutine(module.AsyncPoolRequest, "wait_for_connection", queued)
 
     for package in ("httpcore", "httpcore2"):
         when_imported(f"{package}._sync.connection_pool", tap.safely(sync))
