@@ -1,8 +1,8 @@
 """What crewdoctor sees of a running crew. One file per tap, each with `install(recorder)`.
 
 Installed once per process, before the user's code imports anything; nothing is recorded until a step arms the
-recorder. Where a client is written in C, or a child process connects, the kernel alone is asked (`kernel.py`): with whom,
-how many bytes, for how long in silence. What each client shows is measured: `make matrix` writes docs/clients.md.
+recorder. Where a client is written in C, or a child process connects, the kernel alone is asked (`kernel.py`): with
+whom, and how many bytes. What each client shows is measured: `make matrix` writes docs/clients.md.
 """
 
 from __future__ import annotations
