@@ -7,7 +7,11 @@ import importlib
 from crewdoctor.llm.raw import RawModel
 from crewdoctor.model.probe import CannotProbe, LoadedCrew
 
-_CLASSES = {"openai": ("raw", "RawModel"), "anthropic": ("raw_anthropic", "AnthropicModel")}
+_CLASSES = {
+    "openai": ("raw", "RawModel"),
+    "anthropic": ("raw_anthropic", "AnthropicModel"),
+    "google.genai": ("raw_gemini", "GeminiModel"),
+}
 """SDK to file and class."""
 
 

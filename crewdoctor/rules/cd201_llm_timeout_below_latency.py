@@ -31,7 +31,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from crewdoctor import wording
+from crewdoctor import bounded_models, wording
 from crewdoctor.budget import cost
 from crewdoctor.calls import MODEL_KEYS, Attempt, as_the_crew, attempts, overload, rounded_up
 from crewdoctor.model.evidence import Evidence
@@ -141,7 +141,7 @@ def _finding(  # noqa: PLR0913 - the facts of one sentence
         location=setting.provenance.location,
         fix=Fix(
             f"Allow {wanted} s, with room above the longest wait of {wording.seconds(longest)}, and bound the attempts",
-            f"LLM(..., timeout={wanted}, max_retries=1)",
+            bounded_models.bounded_model(llm, wanted),
         ),
         lost=cost(terms.task, longest) if terms and hits else 0.0,
         depends_on=(llm.endpoint,) if llm.endpoint else (),

@@ -62,6 +62,20 @@ def anthropic():
     }
 
 
+def gemini():
+    from google.genai import types
+
+    options = {"http_options": types.HttpOptions(timeout=9000, retry_options=types.HttpRetryOptions(attempts=3))}
+    key = {"api_key": "AIza-theirs"}
+    return {
+        "bare": LLM(model="gemini/gemini-2.5-flash"),
+        "written": LLM(model="gemini/gemini-2.5-flash", timeout=7, max_retries=1, **key),
+        "phases": LLM(model="gemini/gemini-2.0-flash", client_params=options, **key),
+        "streamed": LLM(model="gemini/gemini-2.5-pro", stream=True, temperature=0.25, **key),
+        "express": LLM(model="gemini/gemini-2.0-flash", client_params=options, use_vertexai=True, **key),
+    }
+
+
 with watched() as constructions:
     models = globals()[kind]()
 sources = Sources(constructions)
