@@ -76,6 +76,16 @@ def gemini():
     }
 
 
+def azure():
+    key = {"endpoint": "https://theirs.openai.azure.com", "api_key": "theirs-key"}
+    return {
+        "bare": LLM(model="azure/gpt-4o"),
+        "written": LLM(model="azure/gpt-4o", timeout=7, max_retries=1, **key),
+        "streamed": LLM(model="azure/gpt-4o-mini", stream=True, temperature=0.25, **key),
+        "responses": LLM(model="azure/gpt-4o", api="responses", timeout=9, max_retries=1, **key),
+    }
+
+
 with watched() as constructions:
     models = globals()[kind]()
 sources = Sources(constructions)

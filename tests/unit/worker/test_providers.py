@@ -45,9 +45,14 @@ def _seen(kind):
     return done.stderr[-4000:] if "\n@@" not in done.stdout else json.loads(done.stdout.rpartition("\n@@")[2])
 
 
-PROVIDERS = ["anthropic", "gemini"]
-CLASSES = {"anthropic": ["AnthropicCompletion"], "gemini": ["GeminiCompletion"]}
+PROVIDERS = ["anthropic", "azure", "gemini"]
+CLASSES = {
+    "anthropic": ["AnthropicCompletion"],
+    "azure": ["AzureCompletion"],
+    "gemini": ["GeminiCompletion"],
+}
 PATHS = {
+    "azure": {"/chat/completions", "/openai/v1/responses"},
     "anthropic": {"/v1/messages", "/v1/messages/count_tokens"},
     "gemini": {
         f"/v1beta/models/gemini-{name}:{method}"
@@ -79,7 +84,7 @@ def test_an_embedded_crew_finishes_on_its_own_sdk_and_calls_its_tool_once(kind):
 
 @pytest.mark.parametrize("kind", PROVIDERS)
 def test_no_key_is_seen(kind):
-    shown = json.dumps([seen(kind)["settings"], seen(kind)["entries"]])
+    shown = json.dumps([seen(kind)["settings"], seen(kind)["entries"]]).replace("theirs.openai.azure.com", "")
     assert "theirs" not in shown
     assert seen(kind)["entries"]["bare"]["usable_key"] is False
     assert seen(kind)["entries"]["written"]["usable_key"] is True
@@ -124,3 +129,25 @@ def test_gemini_takes_milliseconds_in_http_options_and_loses_them_on_vertex_with
     assert settings["phases"]["max_retries.read"][0] == 0
     assert settings["express"]["dropped.timeout"][0] == 9.0
     assert seen("gemini")["entries"]["bare"]["attrs"]["base_url"] == "https://generativelanguage.googleapis.com/"
+
+
+def test_azure_chat_keeps_its_own_limits_whatever_is_written():
+    settings = seen("azure")["settings"]
+    for name in ("bare", "written", "streamed"):
+        assert settings[name]["timeout.read"][0] == {"timeout": 300.0}
+        assert settings[name]["timeout.connect"][0] == {"timeout": 300.0}
+        assert settings[name]["max_retries"][0] == 3
+        assert settings[name]["max_retries.read"][0] == 0
+    assert settings["written"]["dropped.timeout"][0] == 7
+    assert settings["written"]["dropped.max_retries"][0] == 1
+    assert not [name for name in settings["bare"] if name.startswith("dropped.")]
+    assert seen("azure")["entries"]["written"]["endpoint"] == "host:theirs.openai.azure.com:443"
+
+
+def test_azure_responses_honours_them():
+    settings = seen("azure")["settings"]["responses"]
+    assert settings["timeout.read"][0] == {"timeout": 9.0}
+    assert settings["timeout.read"][1].startswith("tests/unit/worker/providers_program.py:")
+    assert settings["max_retries"][0] == 1
+    assert not [name for name in settings if name.startswith("dropped.")]
+    assert settings["base_url"][0] == "https://theirs.openai.azure.com/openai/v1/"
