@@ -123,9 +123,8 @@ def _finding(  # noqa: PLR0913 - the facts of one sentence
         slow = f"answered after up to {wording.seconds(seen)}" if seen > allowed else "did not answer in time"
         text = f"{hits} of {wording.plural(count, 'request')} outlived it: {llm.model} {slow}"
     else:
-        text = (
-            f"{llm.model} took up to {wording.seconds(seen)} ({wording.sample(count)}), less than half of it to spare"
-        )
+        took = f"{llm.model} took up to {wording.seconds(seen)} ({wording.sample(count)})"
+        text = f"{took}, less than half of it to spare"
     told = f" Every attempt waits it out: {terms.attempts} for one call, {terms.formula}." if terms else ""
     retried = told if terms and hits and terms.attempts > 1 else ""
     return Finding(
