@@ -28,6 +28,7 @@ from collections.abc import Iterator
 
 from crewdoctor import wording
 from crewdoctor.budget import cost, own_limit
+from crewdoctor.deadlocks import deadlocked
 from crewdoctor.model.evidence import Evidence
 from crewdoctor.model.finding import Finding, Quantity, Severity
 from crewdoctor.model.inventory import ToolEntry
@@ -47,14 +48,15 @@ TOGETHER = 4.0
 """The same where several tools wait for one host: they share its lane, so each is given less time."""
 
 
-@rule("CD304", since="0.1", needs=("span:tool.call",), uses=(*TOOL_KEYS, *WAIT_KEYS, "ledger"))
+@rule("CD304", since="0.1", needs=("span:tool.call",), uses=(*TOOL_KEYS, *WAIT_KEYS, "span:crew.kickoff", "ledger"))
 def tool_hangs(evidence: Evidence) -> Iterator[Finding]:
     """One finding per tool that was blocked on somebody else when it was stopped."""
-    every = tool_calls(evidence)
+    every, locked = tool_calls(evidence), deadlocked(evidence)
     shared = _shared_hosts(evidence, every)
     for calls in every:
         spans = [*calls.alone, *calls.crew, *(() if _answered(evidence, calls) else calls.loaded)]
-        hanging = [span for span in spans if _hangs(evidence, span, shared)]
+        # Tools that only wait for each other's locks are well alone: CD505 names both.
+        hanging = [span for span in spans if span.id not in locked and _hangs(evidence, span, shared)]
         if hanging and not _slow(evidence, calls):
             yield _finding(evidence, calls.tool, hanging[0], len(hanging))
 
