@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from statistics import median
 
@@ -41,6 +42,14 @@ class ToolCalls:
     def every(self) -> list[Span]:
         """All of them."""
         return sorted((*self.alone, *self.loaded, *self.crew), key=lambda span: span.start)
+
+
+def served(spans: Iterable[Span]) -> bool:
+    """Whether there were calls and every one was answered: a limit that is missing then is exposure, no more."""
+    made = [span for span in spans if not blocked_by_us(span)]
+    return bool(made) and all(
+        not unfinished(span) and span.failure is None and not span.attrs.get("error_text") for span in made
+    )
 
 
 def tool_calls(evidence: Evidence) -> list[ToolCalls]:
