@@ -12,7 +12,7 @@ from crewdoctor.wire.thinning import WIRE
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "spans.md").read_text(encoding="utf-8")
-CODE = ("worker", "probes", "llm")
+CODE = ("worker", "probes", "llm", "supervisor")
 OWN = {"subject", "layer", "parent", "start", "end", "failure"}
 """Members of a span itself, not of its attributes."""
 OPENING = {"open", "span", "TimedSpan", "__init__"}
@@ -65,7 +65,7 @@ def _of_a_call(node):
         yield from (("attribute", name) for name in given)
     elif called in CLOSING and _is_ours(node):
         yield from (("attribute", name) for name in given - OWN)
-    elif called == "event" and names:
+    elif called in {"event", "_event"} and names:
         yield "event", names[0]
         yield from (("attribute", name) for name in given)
     elif called == "fact" and names:
