@@ -54,6 +54,7 @@ from crewdoctor.waits import unfinished
 @rule("CD305", since="0.1", needs=("span:tool.call",), uses=(*TOOL_KEYS, "ledger"))
 def tool_fails_alone(evidence: Evidence) -> Iterator[Finding]:
     """One finding per tool that never succeeded and was seen to fail alone."""
+    recorded = evidence.recording.header.options.scope == "run"  # called by its own model, and never alone
     for calls in tool_calls(evidence):
         if any(_succeeded(evidence, span) for span in (*calls.alone, *calls.crew)):
             continue
@@ -66,7 +67,7 @@ def tool_fails_alone(evidence: Evidence) -> Iterator[Finding]:
             and accuses(evidence, calls.tool, span, failure)
             and failure.kind is not FailureKind.TIMEOUT_LOCK  # CD330 says whose lock
         ]
-        if not any(_failure(evidence, span) for span in calls.alone):
+        if not any(_failure(evidence, span) for span in calls.alone) and not recorded:
             continue
         if failed and not any(_succeeded(evidence, span) for span in calls.loaded):
             yield _finding(evidence, calls, failed)
@@ -102,6 +103,9 @@ def _finding(evidence: Evidence, calls: ToolCalls, failed: list[tuple[Span, Fail
     ids = tuple(each.id for each, _ in failed)
     alone = sum(1 for each in calls.alone if _failure(evidence, each))
     as_well = ", and in the crew as well" if calls.crew and all(_failure(evidence, each) for each in calls.crew) else ""
+    times = f"{of_n(alone, len(calls.alone))} alone{as_well}"
+    if not calls.alone:
+        times = f"{of_n(len(failed), len(calls.crew))} in the program"
     requests = tuple(each for each in wires(evidence, span, "http.request") if not unfinished(each))
     took = span.seconds(evidence.end_of(span))
     measured = limit = None
@@ -130,7 +134,7 @@ def _finding(evidence: Evidence, calls: ToolCalls, failed: list[tuple[Span, Fail
         layer=Layer.TOOL,
         subject=tool.subject,
         message=(
-            f"Tool `{tool.name}` failed {of_n(alone, len(calls.alone))} alone{as_well}: {text} (span {span.id}{peer}"
+            f"Tool `{tool.name}` failed {times}: {text} (span {span.id}{peer}"
             f"{f'; arguments {source}' if source else ''})."
         ),
         evidence=tuple(dict.fromkeys(ids)),
