@@ -7,7 +7,7 @@ import pytest
 
 from crewdoctor import budget, rulebook
 from crewdoctor.model.evidence import Evidence
-from crewdoctor.model.inventory import Inventory, ToolEntry
+from crewdoctor.model.inventory import Endpoint, Inventory, ToolEntry
 from crewdoctor.model.options import Options
 from crewdoctor.pipeline import analyse
 from crewdoctor.wire.codec import encode
@@ -117,6 +117,30 @@ def test_an_outermost_import_of_a_program_is_timed(recorded, seconds, count):
     found = told(recorded(*imports, DONE), "CD704")
 
     assert [each.subject for each in found] == ["module:app"] * count
+
+
+@pytest.mark.parametrize(("seconds", "count"), [(14.0, 1), (4.0, 0)])
+def test_a_program_whose_own_body_waits_before_its_kickoff_starts_late(recorded, seconds, count):
+    records = [
+        *(opened(1, "python.import", 0.2, module="crewai"), closed(1, 3.0)),
+        *(opened(2, "http.request", 3.0, host="catalog.internal", port=80), closed(2, 3.0 + seconds)),
+        *(opened(3, "crew.kickoff", 20.0, layer="crew", subject="crew:crew"), closed(3, 22.0)),
+    ]
+
+    assert [each.host for each in told(recorded(KNOWN, *records, DONE), "CD704")] == ["catalog.internal:80"] * count
+
+
+@pytest.mark.parametrize(("kind", "code"), [("tcp.refused", "CD105"), ("tcp.timeout", "CD106"), ("", "")])
+def test_the_networks_rules_read_the_programs_own_connections(recorded, kind, code):
+    subject = "host:svc.internal:80"
+    endpoint = Endpoint(subject, "http", "svc.internal", 80, "tool", used_by=("tool:t",))
+    known = {"k": "inventory", "inventory": encode(Inventory("main.py", "c", "/p", "recorded", endpoints=(endpoint,)))}
+    place = {"host": "svc.internal", "port": 80, "address": "10.0.0.7"}
+    kickoff = [opened(1, "crew.kickoff", 1.0, layer="crew", subject="crew:c"), closed(1, 9.0)]
+    held = recorded(known, *kickoff, opened(2, "tcp.connect", 2.0, 1, **place), closed(2, 7.0, kind), DONE)
+
+    found = [each for name in ("CD105", "CD106") for each in told(held, name)]
+    assert [(each.code, each.subject) for each in found] == ([(code, subject)] if code else [])
 
 
 def test_a_host_asked_by_a_thread_beside_the_kickoff_is_not_the_crews(recorded):
