@@ -15,7 +15,7 @@ from crewdoctor.model.result import Status
 from crewdoctor.model.rule import RuleOutcome, RuleStatus
 from crewdoctor.report.exit_code import examined, exit_code, failed_by_itself, flat, missing_inputs, unanswered
 from crewdoctor.report.questions import questions, stopped
-from crewdoctor.timeline.clocks import clocks
+from crewdoctor.timeline.clocks import clocks, longest
 from crewdoctor.timeline.model_calls import model_calls
 from crewdoctor.wire.codec import WireError, decode
 
@@ -223,6 +223,7 @@ def _environment(recording: Recording) -> dict[str, Any]:
     if told := clocks(recording):
         facts["clocks"] = told
         facts["program"] = _program(recording)
+        facts["longest"] = longest(recording)
     if inventory is not None:
         facts |= {
             "project_root": inventory.project_root,
