@@ -50,7 +50,7 @@ def assemble(
         format=SCHEMA,
         crewdoctor=recording.header.crewdoctor,
         started=recording.header.started,
-        target=inventory.target if inventory else recording.header.options.target,
+        target=_target(recording),
         crew=inventory.crew if inventory else "",
         verdict=_verdict(recording, accused, sum(len(each.ignored) for each in outcomes)),
         scope=recording.header.options.scope,
@@ -194,6 +194,13 @@ def _unexamined(recording: Recording, outcomes: Sequence[RuleOutcome]) -> tuple[
         if outcome.status is RuleStatus.FAILED
     ]
     return tuple(dict.fromkeys(found))
+
+
+def _target(recording: Recording) -> str:
+    """What was diagnosed, as it was named; a program as it was started, whichever of its processes has the crew."""
+    if recording.inventory is None or recording.header.options.scope == "run":
+        return recording.header.options.target
+    return recording.inventory.target
 
 
 def _program(recording: Recording) -> str:
