@@ -121,7 +121,7 @@ def reaches(evidence: Evidence) -> tuple[Reach, ...]:
 
 def attempts_at(evidence: Evidence, endpoint: Endpoint, name: str, probe: str) -> list[Span]:
     """Operations of the wire a probe made at an endpoint; of a program that recorded itself, its own."""
-    if evidence.recording.header.options.scope != "run":
+    if not evidence.program:
         probed = [span for span in evidence.spans(name, probe=probe) if "sample" in span.attrs]
         if name == "dns.lookup":  # one for all ports of a host
             return [span for span in probed if span.attrs.get("host") == endpoint.host]

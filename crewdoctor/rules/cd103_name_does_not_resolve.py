@@ -37,7 +37,7 @@ from crewdoctor.model.span import Span
 @rule(
     "CD103",
     since="0.1",
-    needs=("span:dns.lookup",),
+    needs=("span:dns.lookup", "result:net.dns|program"),
     uses=("result:net.dns", "inventory", "span:dns.query", *REACH_KEYS),
 )
 def name_does_not_resolve(evidence: Evidence) -> Iterator[Finding]:

@@ -37,6 +37,7 @@ from crewdoctor.model.setting import Seconds
 from crewdoctor.model.span import Failure, FailureKind, Span
 from crewdoctor.remedies import bounded_call, written_call
 from crewdoctor.toolcalls import (
+    OF_ARGUMENTS,
     TOOL_KEYS,
     ToolCalls,
     accuses,
@@ -54,7 +55,6 @@ from crewdoctor.waits import unfinished
 @rule("CD305", since="0.1", needs=("span:tool.call",), uses=(*TOOL_KEYS, "ledger"))
 def tool_fails_alone(evidence: Evidence) -> Iterator[Finding]:
     """One finding per tool that never succeeded and was seen to fail alone."""
-    recorded = evidence.recording.header.options.scope == "run"  # called by its own model, and never alone
     for calls in tool_calls(evidence):
         if any(_succeeded(evidence, span) for span in (*calls.alone, *calls.crew)):
             continue
@@ -66,8 +66,9 @@ def tool_fails_alone(evidence: Evidence) -> Iterator[Finding]:
             if (failure := _failure(evidence, span))
             and accuses(evidence, calls.tool, span, failure)
             and failure.kind is not FailureKind.TIMEOUT_LOCK  # CD330 says whose lock
+            and not (evidence.program and failure.kind in OF_ARGUMENTS)
         ]
-        if not any(_failure(evidence, span) for span in calls.alone) and not recorded:
+        if not any(_failure(evidence, span) for span in calls.alone) and not evidence.program:
             continue
         if failed and not any(_succeeded(evidence, span) for span in calls.loaded):
             yield _finding(evidence, calls, failed)
