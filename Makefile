@@ -7,11 +7,13 @@ SEED ?= 1
 # Most tests wait for servers and processes: some modules at once; a module's tests share what it started.
 JOBS ?= 3
 QUICK_JOBS ?= 4
+# Rows of the scoreboard played at once: most of a row is waiting.
+SCORE_JOBS ?= 2
 PYTEST = $(BIN)/python -m pytest -q -n $(JOBS) --dist loadscope
 # Compiled files go beside the project, whatever the environment says of bytecode.
 RUN := env -u PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX=$(CURDIR)/.cache/pyc
 
-.PHONY: setup quick test demo scoreboard bench-probe-llm bench-hook matrix-versions lock docs clean
+.PHONY: setup quick test demo scoreboard bench-probe-llm bench-preflight bench-hook matrix matrix-versions lock docs clean
 
 setup: $(STAMP)
 
@@ -37,10 +39,18 @@ demo: $(STAMP)
 	$(RUN) $(BIN)/python fixtures/demo.py
 
 scoreboard: $(STAMP)
-	$(RUN) $(BIN)/python fixtures/scoreboard.py --seed $(SEED)
+	$(RUN) $(BIN)/python fixtures/scoreboard.py --seed $(SEED) --jobs $(SCORE_JOBS)
 
 bench-probe-llm: $(STAMP)
 	$(RUN) $(BIN)/python fixtures/bench_probe_llm.py
+
+# A healthy crew's preflight without a model's call, against `import crewai` alone.
+bench-preflight: $(STAMP)
+	$(RUN) $(BIN)/python fixtures/bench_preflight.py
+
+# What the recorder sees of each client library, from real calls to local servers: docs/clients.md.
+matrix: $(STAMP)
+	$(RUN) $(BIN)/python fixtures/matrix_clients.py
 
 # What the hook of `crewdoctor hook-path` costs a start of Python; 1 ms or more without its variable fails.
 bench-hook: $(STAMP)

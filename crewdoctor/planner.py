@@ -73,9 +73,8 @@ def plan(
             if isinstance(planned, Skip):
                 skips.append(planned)
             elif planned.llm_calls > calls_left:
-                reason = (
-                    f"would need {planned.llm_calls} calls of a paid model; {calls_left} are left (--max-llm-calls)"
-                )
+                needed = f"would need {planned.llm_calls} calls of the crew's own model"
+                reason = f"{needed}; {calls_left} are left (--max-llm-calls)"
                 skips.append(Skip(planned.probe, planned.layer, planned.subject, reason))
             else:
                 calls_left -= planned.llm_calls

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from crewdoctor.model.setting import UNLIMITED, Location, Seconds, SettingValue
 
 TIMES = "\N{MULTIPLICATION SIGN}"
@@ -31,6 +33,16 @@ def limit(value: SettingValue) -> str:
     if isinstance(value, Seconds):
         return exact(value.value)
     return "no limit" if value is UNLIMITED else "unknown"
+
+
+def percents(shares: Sequence[float]) -> tuple[int, ...]:
+    """Shares of one as whole percent that sum as the shares do: what rounding loses goes to the largest remainders."""
+    exactly = [100 * each for each in shares]
+    found = [int(each) for each in exactly]
+    by_remainder = sorted(range(len(found)), key=lambda each: found[each] - exactly[each])
+    for place in by_remainder[: max(0, round(sum(exactly)) - sum(found))]:
+        found[place] += 1
+    return tuple(found)
 
 
 def sample(count: int) -> str:

@@ -106,6 +106,80 @@ def from_responses(body: Mapping[str, Any], earlier: tuple[str, ...] = ()) -> Co
     )
 
 
+def from_messages(body: Mapping[str, Any]) -> Conversation:
+    """Read the body of Anthropic's `/v1/messages`: tools are called and answered in blocks of a message."""
+    said = [("system", flattened(body["system"]))] if body.get("system") else []
+    called: list[str] = []
+    for message in body.get("messages") or ():
+        role, content = str(message.get("role")), message.get("content")
+        said.append((role, flattened(content)))
+        for block in content if isinstance(content, list) else ():
+            if block.get("type") == "tool_use":
+                called.append(str(block.get("name")))
+            elif block.get("type") == "tool_result":
+                said.append(("tool", flattened(block.get("content"))))
+    form = body.get("output_format") or (body.get("output_config") or {}).get("format") or {}
+    chosen = body.get("tool_choice") or {}
+    kind = str(chosen.get("type") or "auto")
+    tools = [tool for tool in body.get("tools") or () if isinstance(tool, dict) and "input_schema" in tool]
+    return Conversation(
+        said=tuple(said),
+        tools=_offered({**tool, "parameters": tool["input_schema"]} for tool in tools),
+        called=tuple(called),
+        choice={"any": "required", "tool": f"={chosen.get('name')}"}.get(kind, kind),
+        schema=form.get("schema") if form.get("type") == "json_schema" else None,
+        limit=_limit(body, "max_tokens"),
+    )
+
+
+def from_contents(body: Mapping[str, Any]) -> Conversation:
+    """Read the body of Gemini's `generateContent`: calls and their results are parts; its types may be upper case."""
+    system = body.get("systemInstruction") or {}
+    said = [("system", flattened(system.get("parts")))] if system else []
+    called: list[str] = []
+    for content in body.get("contents") or ():
+        role = "assistant" if content.get("role") == "model" else str(content.get("role") or "user")
+        parts = [part for part in content.get("parts") or () if isinstance(part, dict)]
+        said.append((role, flattened([part for part in parts if "text" in part])))
+        called += [str(part["functionCall"].get("name")) for part in parts if part.get("functionCall")]
+        said += [("tool", str(part["functionResponse"])) for part in parts if part.get("functionResponse")]
+    offered = [each for tool in body.get("tools") or () for each in tool.get("functionDeclarations") or ()]
+    form = body.get("generationConfig") or {}
+    calling = (body.get("toolConfig") or {}).get("functionCallingConfig") or {}
+    schema = _first_of(form, "responseJsonSchema", "response_json_schema", "responseSchema")
+    return Conversation(
+        said=tuple(said),
+        tools=_offered(
+            {**each, "parameters": lowered(_first_of(each, *_PARAMETERS)) or {"type": "object"}} for each in offered
+        ),
+        called=tuple(called),
+        choice={"ANY": "required", "NONE": "none"}.get(str(calling.get("mode")), "auto"),
+        schema=lowered(schema),
+        json=form.get("responseMimeType") == "application/json",
+        limit=_limit(form, "maxOutputTokens"),
+    )
+
+
+_PARAMETERS = ("parametersJsonSchema", "parameters_json_schema", "parameters")
+"""Google takes both spellings, and its SDK (1.65) sends both."""
+
+
+def _first_of(held: Mapping[str, Any], *names: str) -> Any:
+    return next((held[name] for name in names if held.get(name)), None)
+
+
+def lowered(schema: Any) -> Any:
+    """A schema whose types are written `STRING`, as JSON Schema writes them."""
+    if isinstance(schema, list):
+        return [lowered(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        name: value.lower() if name == "type" and isinstance(value, str) else lowered(value)
+        for name, value in schema.items()
+    }
+
+
 def _offered(functions: Iterable[Mapping[str, Any]]) -> tuple[Offered, ...]:
     return tuple(
         Offered(str(each.get("name")), str(each.get("description") or ""), each.get("parameters") or {})

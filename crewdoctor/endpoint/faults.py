@@ -15,12 +15,17 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from crewdoctor.endpoint import generate_content, messages
 from crewdoctor.endpoint.options import EndpointOptions
 from crewdoctor.endpoint.pacing import for_ever
 from crewdoctor.endpoint.requests_seen import RequestsSeen
 
 SIMULATED = "x-crewdoctor-simulated"
-_MODEL_PATHS = ("/chat/completions", "/responses", "/embeddings", "/input_tokens")
+_MODEL_PATHS: tuple[str, ...] = (
+    *("/chat/completions", "/responses", "/embeddings", "/input_tokens", "/messages", "/count_tokens"),
+    *generate_content.PATHS,
+)
+_ANTHROPIC = ("/messages", "/count_tokens")
 
 
 class Faults:
@@ -63,7 +68,7 @@ class Faults:
             entry["fault"] = "429"
             limits["retry-after"] = f"{wait:g}"
             message = "Rate limit reached for requests (simulated). Please try again later."
-            await _refuse(429, message, "rate_limit_exceeded")(scope, receive, send)
+            await _refuse(scope, 429, message, "rate_limit_exceeded")(scope, receive, send)
             return True
         self.number += 1
         draw = random.Random(f"{self.options.seed}:{self.number}")  # noqa: S311 - repeatable faults, no secret
@@ -81,9 +86,8 @@ class Faults:
             if draw.random() < chance:
                 entry["fault"] = status
                 await asyncio.sleep(self.options.first_token)
-                await _refuse(int(status), f"Simulated failure with status {status}.", "server_error")(
-                    scope, receive, send
-                )
+                message = f"Simulated failure with status {status}."
+                await _refuse(scope, int(status), message, "server_error")(scope, receive, send)
                 return True
         return False
 
@@ -107,7 +111,13 @@ class Faults:
         return self.options.retry_after if self.options.retry_after is not None else float(math.ceil(until))
 
 
-def _refuse(status: int, message: str, code: str) -> JSONResponse:
+def _refuse(scope: Scope, status: int, message: str, code: str) -> JSONResponse:
+    """Refuse in the form of the provider whose path it is."""
+    if scope["path"].endswith(_ANTHROPIC):
+        kind = "rate_limit_error" if status == 429 else "api_error"  # noqa: PLR2004 - RFC 6585
+        return JSONResponse(messages.refusal(message, kind), status)
+    if scope["path"].endswith(generate_content.PATHS):
+        return JSONResponse(generate_content.refusal(message, status), status)
     return JSONResponse({"error": {"message": message, "type": code, "param": None, "code": code}}, status)
 
 

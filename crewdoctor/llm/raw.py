@@ -1,18 +1,20 @@
 """The crew's model through the raw OpenAI SDK, with the crew's own parameters and none of crewai's code in the way.
 
-Made from the live LLM object inside the worker, so that no key crosses into a step or a recording.
+Made from the live LLM object inside the worker, so that no key crosses into a step or a recording. Other SDKs are other
+classes with the same methods: `crewdoctor/llm/sdks.py` knows which.
 """
 
 from __future__ import annotations
 
+import importlib
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any
 
-from crewdoctor.model.probe import CannotProbe, LoadedCrew
+from crewdoctor.llm.answer import Answer, NoCompletionError, listen, telling
 from crewdoctor.model.setting import UNKNOWN, UNLIMITED, Seconds, Timeout
+from crewdoctor.net.clients.httpx_family import direct_client
 
 _LIMITS = ("max_completion_tokens", "max_tokens")
 _OURS = frozenset(
@@ -40,41 +42,23 @@ _OURS = frozenset(
 """Parameters a probe sets itself, that would change what is asked, or that crewai keeps from the SDK."""
 
 
-class NoCompletionError(Exception):
-    """The server answered with success, and with something that is no completion: a login page, an empty body."""
-
-
-@dataclass(slots=True)
-class Answer:
-    """What one call was seen to do. Seconds from its start."""
-
-    first_token: float | None = None
-    total: float = 0.0
-    gaps_max: float = 0.0
-    tokens: int = 0
-    """Chunks with content for a streamed answer, else what the usage says."""
-    status: int | None = None
-    cut: bool = False
-    """It was still being streamed when we stopped listening."""
-    headers: dict[str, str] = field(default_factory=dict)
-
-
 class RawModel:
-    """One model of the crew. Raises CannotProbe where it is not OpenAI's or compatible with it, or has no key."""
+    """One model of the crew, OpenAI's or compatible with it."""
 
-    def __init__(self, crew: LoadedCrew, subject: str, *, direct: bool = False) -> None:
-        live = crew.llm(subject)
+    sdk_name = "openai"
+    client_name = "OpenAI"
+    lazy_modules: tuple[str, ...] = ("openai.types.chat", "openai.types.responses")
+    """What the SDK would import in the middle of a first call."""
+
+    def __init__(self, live: Any, held: Mapping[str, Any], *, direct: bool = False) -> None:
+        """`held`: what `providers.<name>.raw_call_arguments` gives for the `live` object."""
         self.direct = direct
         """Past the user's proxies: the embedded endpoint is on this machine."""
-        try:
-            held = crew.raw_call_arguments(subject)
-        except ValueError as error:
-            raise CannotProbe(f"its client cannot be built: {error}") from None
         self.arguments: dict[str, Any] = dict(held["client"])
         create: dict[str, Any] = {**held["create"], **(getattr(live, "additional_params", None) or {})}
         self.parameters = {name: value for name, value in create.items() if name not in _OURS}
         self.model = str(self.parameters["model"])
-        self.responses = getattr(live, "api", "") == "responses"
+        self.responses = "responses" in {getattr(live, "api", ""), held.get("api")}
         self.stream = bool(getattr(live, "stream", False))
         self.max_tokens: int | None = next(
             (create[name] for name in _LIMITS if isinstance(create.get(name), int)), None
@@ -88,9 +72,7 @@ class RawModel:
     @property
     def timeout(self) -> Timeout:
         """The user's own timeout of one read, as the SDK will apply it."""
-        import openai
-
-        held = self.arguments.get("timeout", openai.DEFAULT_TIMEOUT)
+        held = self.arguments.get("timeout", self.sdk.DEFAULT_TIMEOUT)
         held = getattr(held, "read", held)
         if held is None:
             return UNLIMITED
@@ -101,18 +83,24 @@ class RawModel:
 
         An address that swallows packets is passed over when the user's client would pass it over.
         """
-        import openai
-
-        held = self.arguments.get("timeout", openai.DEFAULT_TIMEOUT)
+        held = self.arguments.get("timeout", self.sdk.DEFAULT_TIMEOUT)
         connect = getattr(held, "connect", held)
-        return openai.Timeout(seconds, connect=connect if isinstance(connect, (int, float)) else seconds)
+        return self.sdk.Timeout(seconds, connect=connect if isinstance(connect, (int, float)) else seconds)
 
     @property
     def max_retries(self) -> int:
         """The user's own retries of the SDK."""
-        import openai
+        return int(self.arguments.get("max_retries", self.sdk.DEFAULT_MAX_RETRIES))
 
-        return int(self.arguments.get("max_retries", openai.DEFAULT_MAX_RETRIES))
+    @property
+    def sdk(self) -> Any:
+        """The SDK's package."""
+        return importlib.import_module(self.sdk_name)
+
+    @property
+    def limit_attribute(self) -> str:
+        """The attribute of crewai's own object that limits an answer."""
+        return "max_completion_tokens" if self.responses else self.limit_names[0]
 
     def _names_of_limit(self, create: Mapping[str, Any]) -> list[str]:
         """Return what to call the limit of an answer, best first: newer models and older servers differ."""
@@ -127,19 +115,23 @@ class RawModel:
 
         Its modules are imported here, so that no sample pays for them.
         """
-        import openai
-        from openai.types import chat  # noqa: F401 - imported lazily by the first call otherwise
-
-        with suppress(ImportError):  # before openai 1.66
-            from openai.types import responses  # noqa: F401 - likewise
+        for name in self.lazy_modules:
+            with suppress(ImportError):  # openai.types.responses is of 1.66
+                importlib.import_module(name)
 
         def count(_request: Any) -> None:
             self.requests += 1
 
         arguments = {**self.arguments, **instead}
-        http = openai.DefaultHttpxClient(event_hooks={"request": [count]}, trust_env=not self.direct)
-        client = openai.OpenAI(**{**arguments, "http_client": http})
+        hooks = {"request": [count]}
+        plain = self.sdk.DefaultHttpxClient
+        http = direct_client(self.sdk_name, event_hooks=hooks) if self.direct else plain(event_hooks=hooks)
+        client = getattr(self.sdk, self.client_name)(**{**arguments, "http_client": http})
         self._opened.append(client)
+        return self.interface(client)
+
+    def interface(self, client: Any) -> Any:
+        """What of the SDK's client makes the calls: the object with `create`."""
         return client.responses if self.responses else client.chat.completions
 
     def close(self) -> None:
@@ -161,11 +153,9 @@ class RawModel:
 
         Raises what the SDK raises.
         """
-        import openai
-
         try:
             self._ask(interface, messages, answer, stream=stream, limit=limit, until=until)
-        except openai.BadRequestError as error:
+        except self.sdk.BadRequestError as error:
             if limit is None or not self.limit_names or not _about_limit(str(error)):
                 raise
             del self.limit_names[0]
@@ -182,27 +172,52 @@ class RawModel:
         until: float,
     ) -> None:
         began = time.monotonic()
-        limits = {name: limit for name in self.limit_names[:1] if limit is not None}
-        arguments = {**self.parameters, **limits}
-        said = {"input" if self.responses else "messages": messages}
+        arguments = {**self.parameters, **self.limited(limit), **self.spoken(messages)}
         try:
-            raw = interface.with_raw_response.create(**arguments, **said, **({"stream": True} if stream else {}))
+            raw = interface.with_raw_response.create(**arguments, **({"stream": True} if stream else {}))
         except Exception as error:
             answer.status = getattr(error, "status_code", None)
-            answer.headers = _telling(getattr(getattr(error, "response", None), "headers", None))
+            answer.headers = telling(getattr(getattr(error, "response", None), "headers", None))
             raise
         answer.status = raw.status_code
-        answer.headers = _telling(raw.headers)
+        answer.headers = telling(raw.headers)
         parsed = self._parsed(raw, stream=stream)
         if stream:
-            piece = _piece_of_response if self.responses else _piece_of_chat
-            if not _listen(parsed, answer, began, until, piece):
+            if not listen(parsed, answer, began, until, self.piece):
                 kind = raw.headers.get("content-type", "no content type")
                 raise NoCompletionError(f"{raw.status_code} with {kind}, and no event of a stream in it")
         else:
             usage = getattr(parsed, "usage", None)
             answer.tokens = getattr(usage, "completion_tokens", None) or getattr(usage, "output_tokens", None) or 0
         answer.total = time.monotonic() - began
+
+    def limited(self, limit: int | None) -> dict[str, Any]:
+        """The parameter that limits an answer to so many tokens."""
+        return {name: limit for name in self.limit_names[:1] if limit is not None}
+
+    def spoken(self, messages: list[dict[str, str]]) -> dict[str, Any]:
+        """The messages, as the SDK's call takes them."""
+        return {"input" if self.responses else "messages": messages}
+
+    def request(self, messages: list[dict[str, str]]) -> tuple[str, dict[str, Any], dict[str, str]] | None:
+        """Path (beneath the base URL), body and headers of a call without the SDK; None where it cannot be signed."""
+        own = {str(name): str(value) for name, value in (self.arguments.get("default_headers") or {}).items()}
+        path = "/responses" if self.responses else "/chat/completions"
+        body = {"model": self.model, **self.spoken(messages)}
+        return path, body, {**own, "Authorization": f"Bearer {self.arguments.get('api_key')}"}
+
+    def address(self, interface: Any) -> str:
+        """The base URL of what `client` returned."""
+        return str(interface._client.base_url)  # noqa: SLF001 - the resource hides its client's address
+
+    def piece(self, chunk: Any) -> str | None:
+        """What a chunk of a stream says; nothing where it only says how the stream goes on."""
+        return _piece_of_response(chunk) if self.responses else _piece_of_chat(chunk)
+
+    @property
+    def holder(self) -> str:
+        """The attribute of an answer without which it is no completion."""
+        return "output" if self.responses else "choices"
 
     def _parsed(self, raw: Any, *, stream: bool) -> Any:
         """Return what the SDK makes of the answer. It hands on a page as text, and an error object without choices."""
@@ -217,32 +232,10 @@ class RawModel:
             parsed = raw.parse()
         except ValueError as error:
             raise NoCompletionError(f"{said}: {' '.join(str(error).split())}") from error
-        if not getattr(parsed, "output" if self.responses else "choices", None):
+        if not getattr(parsed, self.holder, None):
             told = getattr(parsed, "error", None)
             raise NoCompletionError(f"{said}{f': {told}' if told else ''}")
         return parsed
-
-
-def _listen(
-    chunks: Iterable[Any], answer: Answer, began: float, until: float, piece: Callable[[Any], str | None]
-) -> int:
-    """Note when pieces come; the number of events, with or without a piece."""
-    last, events = began, 0
-    for chunk in chunks:
-        events += 1
-        if not piece(chunk):
-            continue
-        now = time.monotonic()
-        if answer.first_token is None:
-            answer.first_token = now - began
-        else:
-            answer.gaps_max = max(answer.gaps_max, now - last)
-        last = now
-        answer.tokens += 1
-        if now > until:
-            answer.cut = True
-            break
-    return events
 
 
 def _piece_of_chat(chunk: Any) -> str | None:
@@ -260,12 +253,3 @@ def _piece_of_response(event: Any) -> str | None:
 
 def _about_limit(text: str) -> bool:
     return any(name in text for name in (*_LIMITS, "max_output_tokens"))
-
-
-def _telling(headers: Any) -> dict[str, str]:
-    """Return the headers that speak of limits and time."""
-    return {
-        name.lower(): value
-        for name, value in (headers.items() if headers is not None else ())
-        if name.lower().startswith(("x-ratelimit-", "retry-after"))
-    }

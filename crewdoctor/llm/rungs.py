@@ -11,7 +11,8 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-from crewdoctor.llm.raw import Answer, RawModel
+from crewdoctor.llm.answer import Answer
+from crewdoctor.llm.sdks import raw_model
 from crewdoctor.model.probe import CannotProbe, LoadedCrew
 
 QUESTION = "Return 'ok'"
@@ -25,12 +26,12 @@ class Rungs:
 
     def __init__(self, crew: LoadedCrew, subject: str, *, direct: bool) -> None:
         self.live = crew.llm(subject)
-        self.raw = RawModel(crew, subject, direct=direct)
+        self.raw = raw_model(crew, subject, direct=direct)
         patient = self.raw.patient(_OURS)
         self.connect_within: float = patient.connect or _OURS
         """As the user's client does; a connection nobody answers is no latency of the model."""
         self.sdk = self.raw.client(timeout=patient, max_retries=0)
-        self.address = urlsplit(str(self.sdk._client.base_url))  # noqa: SLF001 - the resource hides its client's address
+        self.address = urlsplit(self.raw.address(self.sdk))
         self.host = self.address.hostname or ""
         self.port = self.address.port or (443 if self.address.scheme == "https" else 80)
         self.agent = _agent(self.live)
@@ -39,8 +40,9 @@ class Rungs:
 
     def all(self) -> list[tuple[str, Callable[[], Any]]]:
         """(name, call), lowest first."""
-        plain = [] if self.left_out else [("connect", self._connect), ("raw request", self._request)]
-        return [*plain, ("sdk", self._sdk), ("crewai llm", self._crewai), ("agent", self._one_agent)]
+        plain = [] if self.left_out else [("connect", self._connect)]
+        asked = [] if self.left_out or self.raw.request(_SAID) is None else [("raw request", self._request)]
+        return [*plain, *asked, ("sdk", self._sdk), ("crewai llm", self._crewai), ("agent", self._one_agent)]
 
     def warm(self) -> None:
         """Import what an agent's first execution imports, on a model that answers at once and calls nobody."""
@@ -76,19 +78,16 @@ class Rungs:
         return context
 
     def _request(self) -> None:
-        arguments = self.raw.arguments
+        asked = self.raw.request(_SAID)
+        assert asked is not None, "left out of `all`"
+        beneath, body, given = asked
         connection: http.client.HTTPConnection = (
             http.client.HTTPSConnection(self.host, self.port, timeout=self.connect_within, context=self._trust())
             if self.address.scheme == "https"
             else http.client.HTTPConnection(self.host, self.port, timeout=self.connect_within)
         )
-        path = self.address.path.rstrip("/") + ("/responses" if self.raw.responses else "/chat/completions")
-        body = {"model": self.raw.model, "input" if self.raw.responses else "messages": _SAID}
-        headers = {
-            **{str(name): str(value) for name, value in (arguments.get("default_headers") or {}).items()},
-            "Content-Type": "application/json",
-            "Authorization": f"Bearer {arguments.get('api_key')}",
-        }
+        path = self.address.path.rstrip("/") + beneath
+        headers = {"Content-Type": "application/json", **given}
         try:
             connection.connect()
             connection.sock.settimeout(_OURS)

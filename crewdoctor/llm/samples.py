@@ -6,7 +6,8 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from crewdoctor.llm.raw import Answer, NoCompletionError, RawModel
+from crewdoctor.llm.answer import Answer, NoCompletionError
+from crewdoctor.llm.raw import RawModel
 from crewdoctor.llm.waiting import within
 from crewdoctor.model.layer import Layer
 from crewdoctor.model.probe import Bench

@@ -44,7 +44,10 @@ class LlmEntry:
     """All subjects that share this very configuration."""
     usable_key: bool | None = None
     attrs: dict[str, Any] = field(default_factory=dict)
-    """Parameters for raw calls: `base_url`, `stream`, `temperature`, `max_tokens`, `api` (chat|responses)."""
+    """Parameters for raw calls: `base_url`, `stream`, `temperature`, `max_tokens`, `api` (chat|responses|messages).
+
+    Of another provider than OpenAI also `library` (its HTTP client) and `key_variable`.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +144,8 @@ class Inventory:
     scan: tuple[ScanEntry, ...] = ()
     inputs_required: tuple[str, ...] = ()
     inputs_given: tuple[str, ...] = ()
+    inputs_from: dict[str, str] = field(default_factory=dict)
+    """Name of an input or argument that nobody gave to crewdoctor, to where its value came from."""
     unexamined: tuple[Unexamined, ...] = ()
     environment: dict[str, Any] = field(default_factory=dict)
     """Facts about the machine: cpus, load, proxies (redacted), tty, cgroup limits."""

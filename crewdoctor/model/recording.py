@@ -53,3 +53,5 @@ class Recording:
     """`SIGINT`, `SIGTERM`, or `truncated` when the recording has no last line."""
     end: float = 0.0
     """Seconds since zero of the last record."""
+    recorder: dict[str, float] = field(default_factory=dict)
+    """What recording has cost the steps that came to their end: `seconds` of encoding and writing, `bytes`, `spans`."""

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from crewdoctor.llm import prompt, targets
-from crewdoctor.llm.raw import RawModel
 from crewdoctor.llm.samples import SHORT_ANSWER, retry_after
+from crewdoctor.llm.sdks import raw_model
 from crewdoctor.llm.waiting import within
 from crewdoctor.model.inventory import Inventory
 from crewdoctor.model.layer import Layer
@@ -73,8 +73,8 @@ def run(step: Step, bench: Bench) -> None:
 @contextlib.contextmanager
 def _short_answers(crew: LoadedCrew, subject: str, live: Any) -> Iterator[None]:
     """Ask for as short an answer as the raw samples did: a long one cut by our deadline would look like silence."""
-    model = RawModel(crew, subject)
-    name = "max_completion_tokens" if model.responses else model.limit_names[0]
+    model = raw_model(crew, subject)
+    name = model.limit_attribute
     before = getattr(live, name, None)
     setattr(live, name, SHORT_ANSWER)
     try:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from crewdoctor.llm import prompt, targets
-from crewdoctor.llm.raw import RawModel
 from crewdoctor.llm.samples import SHORT_ANSWER, Sampling
+from crewdoctor.llm.sdks import raw_model
 from crewdoctor.model.inventory import Inventory
 from crewdoctor.model.layer import Layer
 from crewdoctor.model.options import Options
@@ -52,7 +52,7 @@ def plan(inventory: Inventory, options: Options, _results: Sequence[StepResult])
             lane=llm.endpoint,
             llm_calls=0 if embedded else calls + 1,
             tokens=0 if embedded else (calls + 1) * (chars // prompt.CHARS_PER_TOKEN + SHORT_ANSWER) + LONG_ANSWER,
-            announce=f"call {llm.model} {'once' if once else f'up to {calls + 1} times'} through the openai SDK",
+            announce=f"call {llm.model} {'once' if once else f'up to {calls + 1} times'} through its SDK",
         )
 
 
@@ -67,7 +67,7 @@ def run(step: Step, bench: Bench) -> None:
     url = step.args.get("embedded_base_url")
     if url:
         crew.use_embedded(str(url))
-    model = RawModel(crew, step.subject, direct=bool(url))
+    model = raw_model(crew, step.subject, direct=bool(url))
     agents = [crew.agent(str(each)) for each in step.args["agents"]]
     tasks = getattr(crew.crew, "tasks", None) or ()
     said = prompt.messages(agents[0] if agents else None, tasks, crew.inputs, int(step.args["chars"]))

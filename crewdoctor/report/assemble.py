@@ -7,14 +7,19 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from crewdoctor import timeline, wording
+from crewdoctor.hangs import hangs
+from crewdoctor.model.evidence import Evidence
 from crewdoctor.model.finding import Finding, Severity
 from crewdoctor.model.inventory import Unexamined
+from crewdoctor.model.layer import Layer
 from crewdoctor.model.recording import Recording
-from crewdoctor.model.report import Report, Rung, Scope
+from crewdoctor.model.report import InputUsed, Report, Rung, Scope
 from crewdoctor.model.result import Status
 from crewdoctor.model.rule import RuleOutcome, RuleStatus
 from crewdoctor.report.exit_code import examined, exit_code, failed_by_itself, flat, missing_inputs, unanswered
+from crewdoctor.report.naming import named
 from crewdoctor.report.questions import questions, stopped
+from crewdoctor.report.unseen import unseen
 from crewdoctor.timeline.clocks import clocks, longest
 from crewdoctor.timeline.model_calls import model_calls
 from crewdoctor.wire.codec import WireError, decode
@@ -46,7 +51,7 @@ def assemble(
     accused = tuple(each for each in shown if each.severity is not Severity.INFO)
     crew = timeline.timeline(recording)
     inventory = recording.inventory
-    return Report(
+    report = Report(
         format=SCHEMA,
         crewdoctor=recording.header.crewdoctor,
         started=recording.header.started,
@@ -54,10 +59,12 @@ def assemble(
         crew=inventory.crew if inventory else "",
         verdict=_verdict(recording, accused, sum(len(each.ignored) for each in outcomes)),
         scope=recording.header.options.scope,
+        inputs=_inputs(recording),
         exit_code=exit_code(recording, accused),
         seconds=recording.end,
         findings=accused,
         notes=tuple(each for each in shown if each.severity is Severity.INFO),
+        hangs=hangs(Evidence(recording, ledger)),
         questions=questions(recording, accused),
         model_calls=model_calls(recording),
         ladder=_ladder(recording, crew.rung),
@@ -72,6 +79,7 @@ def assemble(
         interrupted=recording.interrupted,
         environment=_environment(recording),
     )
+    return named(report)
 
 
 def _simulated_evidence(recording: Recording) -> frozenset[str]:
@@ -114,6 +122,13 @@ def _verdict(recording: Recording, findings: Sequence[Finding], ignored: int) ->
     return f"{told}; {cause} {first.code} {first.slug} on {first.subject}"
 
 
+def _inputs(recording: Recording) -> tuple[InputUsed, ...]:
+    options = recording.header.options
+    given = {name: options.input_origins.get(name, "--inputs") for name in options.inputs}
+    held = {**(recording.inventory.inputs_from if recording.inventory else {}), **given}
+    return tuple(InputUsed(name, source) for name, source in sorted(held.items()))
+
+
 def _not_loaded(recording: Recording) -> str:
     """A run that was ended before the target had loaded says nothing about the target."""
     if not recording.interrupted or any(result.facts.get("load_failure") for result in recording.results):
@@ -140,7 +155,11 @@ def _calm(recording: Recording, ignored: int) -> str:
     parts = [
         f"no mismatch found but {_count(ignored, 'finding')} ignored in source" if ignored else "no mismatch found"
     ]
-    left = sum(question.status in {"failed", "killed", "crashed"} for question in questions(recording, ()))
+    left = sum(
+        question.status in {"failed", "killed", "crashed"}
+        and (question.layer, question.status) != (Layer.ENVIRONMENT, "failed")  # it was answered: a note
+        for question in questions(recording, ())
+    )
     if left:
         parts.append(f"{_count(left, 'question')} stayed open")
     guarded = sum(bool(stopped(result)) for result in recording.results)
@@ -186,6 +205,7 @@ def _unexamined(recording: Recording, outcomes: Sequence[RuleOutcome]) -> tuple[
         for result in recording.results
         if (reason := stopped(result))
     ]
+    found += unseen(recording)
     for plan in recording.plans:
         found += [Unexamined(f"{skip.probe} on {skip.subject}", skip.reason) for skip in plan.skips]
     found += [
@@ -231,6 +251,8 @@ def _environment(recording: Recording) -> dict[str, Any]:
         facts["clocks"] = told
         facts["program"] = _program(recording)
         facts["longest"] = longest(recording)
+    if recording.recorder:
+        facts["recorder"] = recording.recorder
     if inventory is not None:
         facts |= {
             "project_root": inventory.project_root,
@@ -247,6 +269,7 @@ def _environment(recording: Recording) -> dict[str, Any]:
                     "model": llm.model,
                     "provider": llm.provider,
                     "known": llm.known,
+                    "users": list(llm.users),
                     "simulated": llm.subject in recording.simulated,
                 }
                 for llm in inventory.llms

@@ -8,6 +8,7 @@ from crewdoctor.model.finding import Finding, Severity
 from crewdoctor.model.layer import Layer
 from crewdoctor.model.recording import Recording
 from crewdoctor.model.refusal import NOT_DIAGNOSED, USAGE
+from crewdoctor.model.report import Report
 from crewdoctor.model.result import Status, StepResult
 from crewdoctor.timeline.model_calls import model_calls
 
@@ -17,12 +18,33 @@ INTERRUPTED = {"SIGINT": 130, "SIGTERM": 143}
 MEANING = {
     HEALTHY: "nothing at or above --fail-on was found",
     FOUND: "findings at or above --fail-on",
-    USAGE: "the target was not named as it should be, or inputs are missing",
+    USAGE: "the target was not named as it should be",
     NOT_DIAGNOSED: "the target could not be diagnosed, or its failure is unexplained",
     130: "interrupted; what was measured until then is shown",
     143: "terminated; what was measured until then is shown",
 }
+_MISNAMED = {
+    "missing_argument": "what builds the crew asks for arguments that nobody gave",
+    "no_such_name": "the target has nothing of that name",
+    "several_crews": "the target must say which crew is meant",
+    "built_inside": "the target must say which function builds the crew",
+    "missing_file": "the target cannot be read",
+    "definition": "the target cannot be read as the definition of a crew",
+}
+"""Of the loader's reasons for exit code 2, what each means."""
 _ATTEMPTED = frozenset({Status.OK, Status.KILLED, Status.CRASHED})
+
+
+def meaning(report: Report) -> str:
+    """What the exit code of this report means; of several reasons for a code, the one that applies."""
+    if report.exit_code != USAGE:
+        told = MEANING.get(report.exit_code, "")
+        at_or_above = f"--fail-on {report.environment.get('fail_on', 'error')}"
+        return told.replace("--fail-on", at_or_above) if report.exit_code in {HEALTHY, FOUND} else told
+    if report.crew:
+        return "the crew asks for inputs that nobody gave"
+    kinds = (str(each.attrs.get("kind")) for each in flat(report.findings))
+    return next((_MISNAMED[kind] for kind in kinds if kind in _MISNAMED), MEANING[USAGE])
 
 
 def exit_code(recording: Recording, findings: Sequence[Finding]) -> int:

@@ -28,10 +28,11 @@ from collections.abc import Iterator
 from crewdoctor.model.evidence import Evidence
 from crewdoctor.model.finding import Finding, Fix, Quantity
 from crewdoctor.model.layer import Layer
-from crewdoctor.model.reach import LIMIT_KEYS, REACH_KEYS, attempts_at, connect_limit, cost, reaches
+from crewdoctor.model.reach import LIMIT_KEYS, REACH_KEYS, Reach, attempts_at, connect_limit, cost, reaches
 from crewdoctor.model.rule import rule
 from crewdoctor.model.setting import UNLIMITED, Seconds
 from crewdoctor.model.span import Span
+from crewdoctor.remedies import bounded_connect
 from crewdoctor.waits import CUT_OFF
 
 SHORTEST = 2.0
@@ -75,11 +76,18 @@ def packets_dropped(evidence: Evidence) -> Iterator[Finding]:
                 f"Allow egress to {way.address}, and bound the connect",
                 "LLM(..., client_params={'timeout': httpx.Timeout(60, connect=5)})"
                 if way.endpoint.kind == "llm"
-                else f"timeout = httpx.Timeout(60, connect=5)  # for {way.address}",
+                else bounded_connect(_client(way)),
             ),
             lost=max(each * len(addresses), cost(way.traffic, evidence)),
             host=way.address,
         )
+
+
+def _client(way: Reach) -> str:
+    """The library that tried, as seen on the wire, else the one the source names; empty for several."""
+    seen = {str(span.attrs["client"]) for span in way.traffic if span.attrs.get("client")}
+    held = seen or set(way.endpoint.clients)
+    return next(iter(held)) if len(held) == 1 else ""
 
 
 def _unanswered(span: Span) -> bool:

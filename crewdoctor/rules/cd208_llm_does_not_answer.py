@@ -27,6 +27,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from crewdoctor import wording
+from crewdoctor.bounded_models import bounded_model
 from crewdoctor.budget import LlmTerms, cost
 from crewdoctor.calls import MODEL_KEYS, Attempt, attempts
 from crewdoctor.model.evidence import Evidence
@@ -90,7 +91,7 @@ def _finding(evidence: Evidence, llm: LlmEntry, longest: Attempt, count: int) ->
         subject=llm.subject,
         message=(
             f"{llm.subject} ({llm.model}) accepted the request and sent no byte in {wording.seconds(longest.seconds)} "
-            f"(span {longest.span.id}, recv from {host or 'an unknown peer'}, {wording.plural(count, 'request')}, "
+            f"(recv from {host or 'an unknown peer'}, {wording.plural(count, 'request')}, "
             f"none answered); {ending.text}."
         ),
         evidence=tuple(dict.fromkeys((longest.call.id, longest.span.id, *wait.ids, *ending.ids))),
@@ -99,7 +100,7 @@ def _finding(evidence: Evidence, llm: LlmEntry, longest: Attempt, count: int) ->
         location=setting.provenance.location if setting else None,
         fix=Fix(
             f"See why {host or 'the server'} does not answer; bound the wait meanwhile",
-            f"LLM(..., timeout={_bound(terms)}, max_retries=1)",
+            bounded_model(llm, _bound(terms)),
         ),
         lost=cost(ending.after, longest.seconds),
         host=host,

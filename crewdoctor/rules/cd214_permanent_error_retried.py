@@ -117,7 +117,11 @@ def _remedy(llm: LlmEntry, last: Attempt) -> tuple[str, Fix]:
     if last.status in KEY:
         return "api_key", Fix(
             "Give a key this server accepts, with access to this model",
-            'LLM(..., api_key=os.environ["OPENAI_API_KEY"])',
+            f'LLM(..., api_key=os.environ["{_key_of(llm)}"])',
+        )
+    if last.status == NOT_FOUND and llm.attrs.get("key_variable"):
+        return "base_url", Fix(
+            f"Correct the model's name: {llm.provider} has no {llm.model} here", f'LLM(model="{llm.provider}/...")'
         )
     if last.status == NOT_FOUND:
         base = str(llm.attrs.get("base_url") or "https://api.openai.com/v1").rstrip("/")
@@ -132,6 +136,11 @@ def _remedy(llm: LlmEntry, last: Attempt) -> tuple[str, Fix]:
         base = str(llm.attrs.get("base_url") or "").rstrip("/")
         return "base_url", Fix("See who answers there instead of the model", f'curl -sSi "{base}/models"', "sh")
     return "", Fix("Change the request as the answer says; repeat nothing", REPEATED)
+
+
+def _key_of(llm: LlmEntry) -> str:
+    """The variable that holds the key of this provider."""
+    return str(llm.attrs.get("key_variable") or "OPENAI_API_KEY")
 
 
 def _hint(base: str) -> str:

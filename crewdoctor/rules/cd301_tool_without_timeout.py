@@ -71,7 +71,7 @@ def tool_without_timeout(evidence: Evidence) -> Iterator[Finding]:
             ),
             evidence=tuple(dict.fromkeys((*known.ids, *((scan_id(entry),) if entry else ())))),
             location=location,
-            fix=bounded_call(entry.client, entry.call) if entry else bounded_call(client),
+            fix=bounded_call(entry.client, entry.call, at=location) if entry else bounded_call(client, at=location),
             depends_on=tool.endpoints,
             observed=False,
         )

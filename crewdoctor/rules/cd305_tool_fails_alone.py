@@ -88,7 +88,7 @@ def _fix(tool: ToolEntry, failure: Failure, known: InForce, requests: tuple[Span
         return Fix(f"{title}; call the tool by hand until it answers", f"{tool.name}.run(...)")
     client = str(requests[-1].attrs.get("client", "")) if requests else ""
     call = written_call(known.location.source if known.location else "")
-    return Fix(title, bounded_call(client, call, rounded_up(3 * max(known.timeout.value, 2.0))).code)
+    return Fix(title, bounded_call(client, call, rounded_up(3 * max(known.timeout.value, 2.0)), known.location).code)
 
 
 def _succeeded(evidence: Evidence, span: Span) -> bool:
@@ -127,17 +127,15 @@ def _finding(evidence: Evidence, calls: ToolCalls, failed: list[tuple[Span, Fail
         text += "; it returned an answer all the same"
     source = span.attrs.get("args_source")
     spent = sum(each.seconds(evidence.end_of(each)) for each in calls.crew)
-    peer = f", {asked[0]}" if asked else ""
+    about = [*asked[:1], *([f"arguments {source}"] if source else [])]
+    told = f" ({'; '.join(about)})" if about else ""
     return Finding(
         code="CD305",
         slug="tool_fails_alone",
         severity=Severity.ERROR,
         layer=Layer.TOOL,
         subject=tool.subject,
-        message=(
-            f"Tool `{tool.name}` failed {times}: {text} (span {span.id}{peer}"
-            f"{f'; arguments {source}' if source else ''})."
-        ),
+        message=f"Tool `{tool.name}` failed {times}: {text}{told}.",
         evidence=tuple(dict.fromkeys(ids)),
         measured=measured,
         limit=limit,

@@ -108,7 +108,7 @@ def _of_lock(
         subject=tool.subject,
         message=(
             f"Tool `{tool.name}` waited {wording.seconds(span.seconds())} for a lock that somebody else holds on its "
-            f"database, and gave up (span {span.id}, {wording.plural(len(locked), 'call')}{by}){said}."
+            f"database, and gave up ({wording.plural(len(locked), 'call')}{by}){said}."
         ),
         evidence=tuple(dict.fromkeys((*(each.id for each in locked), *waiting, *((scan_id(entry),) if entry else ())))),
         measured=Quantity("wait for the lock", Seconds(round(span.seconds(), 3)), n=len(locked)) if allowed else None,
@@ -127,7 +127,7 @@ def _unbounded(evidence: Evidence, tool: ToolEntry, entry: ScanEntry) -> Finding
     what = f"`{entry.call}` of {entry.client}" if not entry.program else f"`{entry.program}` in a child process"
     waits = {"queue": "an empty queue", "subprocess": "a child that does not end", "future": "work that does not end"}
     held = waits.get(entry.client, "another thread") if _tame(entry) else "a peer that accepts and stays silent"
-    fix = bounded_call(entry.client, entry.call)
+    fix = bounded_call(entry.client, entry.call, at=entry.location)
     if entry.client not in _LOCAL:
         fix = replace(fix, title="Bound every statement, not only the connect")
     return Finding(

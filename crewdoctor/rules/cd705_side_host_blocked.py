@@ -109,7 +109,7 @@ def _finding(host: str, spans: list[Span], seconds: float) -> Finding:
         subject=f"host:{host}",
         message=(
             f"{host} {how}: {wording.seconds(seconds)} of the crew's run went there, and it is no endpoint of a model "
-            f"or a tool of this crew (span {spans[0].id})."
+            "or a tool of this crew."
         ),
         evidence=tuple(span.id for span in spans),
         measured=Quantity("wait", Seconds(round(seconds, 3)), n=len(spans)),

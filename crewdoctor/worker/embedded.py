@@ -13,9 +13,12 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
+from crewdoctor.net.clients.httpx_family import direct_async_client, direct_client
+from crewdoctor.worker import providers
+
 KEY = "crewdoctor-simulated"
 MODEL = "gpt-4.1-mini"
-"""Plays the part of every model that is not OpenAI-compatible."""
+"""Plays the part of every model whose own SDK cannot be led to the endpoint."""
 
 _CREW_MODELS = ("manager_llm", "planning_llm", "function_calling_llm", "chat_llm")
 _AGENT_MODELS = ("llm", "function_calling_llm")
@@ -25,11 +28,12 @@ _ENVIRONMENT = ("OPENAI_BASE_URL", "OPENAI_API_BASE")
 def put_under(loaded: Any, base_url: str) -> list[str]:
     """Replace every model of `loaded.crew`; subjects of what was replaced or switched off, in order.
 
-    Models named later, while the crew runs, find the endpoint through OPENAI_BASE_URL.
+    Models named later, while the crew runs, find the endpoint through OPENAI_BASE_URL and its like.
     """
     for name in _ENVIRONMENT:
         os.environ[name] = base_url
     os.environ["OPENAI_API_KEY"] = KEY
+    os.environ.update(providers.embedded_environment(base_url))
     crew = loaded.crew
     swap = _Swap(base_url)
     if getattr(crew, "planning", False) and getattr(crew, "planning_llm", None) is None:
@@ -102,6 +106,10 @@ class _Swap:
             # a subclass with a constructor of its own is played by our model instead
             with contextlib.suppress(Exception):
                 return self._client_of_ours(type(live)(**self._arguments(live)))
+        rebuild = getattr(providers.provider_of(live), "rebuilt", None)
+        if rebuild is not None:
+            with contextlib.suppress(Exception):
+                return rebuild(live, self._arguments(live), self.base_url, KEY)
         return self._client_of_ours(OpenAICompletion(model=MODEL, base_url=self.base_url, api_key=KEY))
 
     def _arguments(self, live: Any) -> dict[str, Any]:
@@ -125,8 +133,7 @@ class _Swap:
             import openai
 
             arguments = model._get_client_params()
-            direct = openai.DefaultHttpxClient(trust_env=False)
-            direct_async = openai.DefaultAsyncHttpxClient(trust_env=False)
+            direct, direct_async = direct_client("openai"), direct_async_client("openai")
             hidden = "_" if hasattr(model, "_client") else ""  # older crewai holds its clients openly
             setattr(model, f"{hidden}client", openai.OpenAI(**arguments, http_client=direct))
             setattr(model, f"{hidden}async_client", openai.AsyncOpenAI(**arguments, http_client=direct_async))

@@ -63,11 +63,18 @@ def inventory_of(target: Target, given: dict[str, Any], target_name: str) -> tup
     """The inventory of a crew that is there, and its live objects."""
     inputs = {**target.found.inputs, **given}
     required = required_inputs(target.crew)
+    origins = {name: f"invented for {whom}" for name, whom in target.found.made_up.items()}
+    origins |= dict.fromkeys(target.found.inputs, "the crew's own kickoff")
     if any(name not in inputs for name in required):
-        inputs = {**suggested_inputs(target.place), **inputs}
+        read = suggested_inputs(target.place)
+        origins |= dict.fromkeys(read.keys() - inputs.keys(), "a kickoff in the source")
+        inputs = {**read, **inputs}
     parts = parts_of(target.crew, inputs)
     learn_objects([*parts.tools.values(), *(slot.live for slot in parts.slots.values())])
-    inventory = replace(_inventory(target, parts, inputs), target=target_name, inputs_required=required)
+    origins = {name: origins[name] for name in sorted(origins.keys() - given.keys())}
+    inventory = replace(
+        _inventory(target, parts, inputs), target=target_name, inputs_required=required, inputs_from=origins
+    )
     return inventory, LoadedCrew(parts, inputs)
 
 
@@ -150,7 +157,7 @@ def _models(
             str(each.attrs["base_url"]),
             "llm",
             used_by=each.users,
-            clients=(sdk_library(),),
+            clients=(str(each.attrs.get("library") or sdk_library()),),
             source=_source(written[each.subject]),
             location=written[each.subject].location,
         )

@@ -46,7 +46,15 @@ def test_the_call_is_read_from_its_line(source, call):
 
 @pytest.mark.parametrize(
     ("source", "awaited"),
-    [("await done.wait()", "done.wait()"), ("item = await self.queue.get()", "self.queue.get()"), ("with lock:", "")],
+    [
+        ("await done.wait()", "done.wait()"),
+        ("item = await self.queue.get()", "self.queue.get()"),
+        ("with lock:", ""),
+        ("return await answer", "answer"),
+        ("await asyncio.wait({loop.create_future()})", "asyncio.wait({loop.create_future()})"),
+        ("await gather(", ""),
+        ("print(await answer, 1)", ""),
+    ],
 )
 def test_what_is_awaited_is_read_from_its_line(source, awaited):
     assert written_await(source) == awaited

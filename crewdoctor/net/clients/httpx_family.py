@@ -41,8 +41,30 @@ def certifi_store(*reads: str) -> TrustStore:
 
 def library_of_openai() -> str:
     """The library the installed openai SDK rides on: httpx, from openai 3 on httpx2. Raises ImportError."""
-    kinds = importlib.import_module("openai").DefaultHttpxClient.__mro__
+    return library_of("openai")
+
+
+def library_of(sdk: str) -> str:
+    """The library a generated SDK (openai, anthropic) rides on. Raises ImportError."""
+    kinds = importlib.import_module(sdk).DefaultHttpxClient.__mro__
     return next((kind.__module__.partition(".")[0] for kind in kinds if kind.__name__ == "Client"), "httpx")
+
+
+def direct_client(sdk: str, **arguments: Any) -> Any:
+    """The HTTP client such an SDK would make for itself, past the user's proxies.
+
+    `trust_env=False` is not enough: some mount the proxies of the environment themselves where no transport is given.
+    """
+    module, library = importlib.import_module(sdk), importlib.import_module(library_of(sdk))
+    transport = library.HTTPTransport(limits=module.DEFAULT_CONNECTION_LIMITS)
+    return module.DefaultHttpxClient(trust_env=False, transport=transport, **arguments)
+
+
+def direct_async_client(sdk: str) -> Any:
+    """Likewise for the SDK's async client."""
+    module, library = importlib.import_module(sdk), importlib.import_module(library_of(sdk))
+    transport = library.AsyncHTTPTransport(limits=module.DEFAULT_CONNECTION_LIMITS)
+    return module.DefaultAsyncHttpxClient(trust_env=False, transport=transport)
 
 
 def _library(name: str) -> Any:

@@ -1,5 +1,8 @@
 """One file per LLM provider: `matches(llm)`, `describe(llm, subject, sources)`, `raw_call_arguments(llm)`.
 
+One whose SDK can be led to the embedded endpoint also has `rebuilt(live, arguments, base_url, key)`, and `ENVIRONMENT`:
+what leads models made later there.
+
 A model no file knows is foreign: listed by name, every setting UNKNOWN, never shown as fine.
 """
 
@@ -29,6 +32,16 @@ def provider_of(llm: Any) -> ModuleType | None:
         except Exception:  # noqa: S112 - law 10: a provider that raises knows nothing
             continue
     return None
+
+
+def embedded_environment(base_url: str) -> dict[str, str]:
+    """Variables that lead models made while the crew runs to the embedded endpoint; `base_url` ends in `/v1`."""
+    root = base_url.removesuffix("/v1")
+    held: dict[str, str] = {}
+    for found in pkgutil.iter_modules(__path__):
+        module = importlib.import_module(f"{__name__}.{found.name}")
+        held |= {name: value.replace("{url}", root) for name, value in getattr(module, "ENVIRONMENT", {}).items()}
+    return held
 
 
 def describe(llm: Any, subject: str, sources: Sources) -> tuple[LlmEntry, list[Setting]]:

@@ -12,15 +12,23 @@ import os
 from typing import Any
 
 from crewdoctor.model.inventory import LlmEntry
-from crewdoctor.model.setting import REFUSED, UNKNOWN, UNLIMITED, Provenance, Seconds, Setting, SettingValue, Timeout
-from crewdoctor.wire.redact import learn, redact
+from crewdoctor.model.setting import REFUSED, UNKNOWN, Provenance, Setting
+from crewdoctor.wire.redact import redact
+from crewdoctor.worker import client_settings
+from crewdoctor.worker.client_settings import (
+    STAND_IN,
+    Variables,
+    learnt,
+    stream_setting,
+    usable,
+    where_and_who,
+    written,
+)
 from crewdoctor.worker.dropped import plain
-from crewdoctor.worker.hosts import endpoint, is_near
-from crewdoctor.worker.loader import STAND_IN_KEY
-from crewdoctor.worker.provenance import Sources, default_of, was_set
+from crewdoctor.worker.hosts import endpoint
+from crewdoctor.worker.provenance import Sources, default_of
 
 _MODULES = ("crewai.llms.providers.openai.completion", "crewai.llms.providers.openai_compatible.completion")
-_STAND_IN = "crewdoctor-stand-in"
 _BASE_URLS = ("OPENAI_BASE_URL", "OPENAI_API_BASE")
 _PARAMETERS = ("temperature", "top_p", "max_tokens", "max_completion_tokens", "seed", "reasoning_effort")
 
@@ -41,10 +49,10 @@ def describe(llm: Any, subject: str, sources: Sources) -> tuple[LlmEntry, list[S
         if made:
             with contextlib.suppress(Exception):
                 client.close()
-    key = getattr(llm, "api_key", None) or os.environ.get("OPENAI_API_KEY")
-    if key:
-        learn(str(key))
-    settings += _endpoint_settings(llm, subject, sources, base_url, key)
+    key = learnt(getattr(llm, "api_key", None) or os.environ.get("OPENAI_API_KEY"))
+    named = _BASE_URLS if type(llm).__module__ == _MODULES[0] else ()
+    variables = Variables(named, ("OPENAI_API_KEY",), "openai")
+    settings += where_and_who(llm, subject, sources, base_url, key, variables)
     entry = LlmEntry(
         subject=subject,
         model=str(llm.model),
@@ -52,7 +60,7 @@ def describe(llm: Any, subject: str, sources: Sources) -> tuple[LlmEntry, list[S
         known=True,
         endpoint=where.subject if where else "",
         users=(subject,),
-        usable_key=usable(str(key or ""), where.host if where else ""),
+        usable_key=usable(key, where.host if where else ""),
         attrs={
             "base_url": redact(base_url),
             "stream": bool(getattr(llm, "stream", False)),
@@ -72,17 +80,6 @@ def raw_call_arguments(llm: Any) -> dict[str, Any]:
     create = {"model": str(llm.model)}
     create |= {name: getattr(llm, name) for name in _PARAMETERS if getattr(llm, name, None) is not None}
     return {"client": parameters, "create": create}
-
-
-def usable(key: str, host: str) -> bool:
-    """Whether a key could work: near hosts take any; elsewhere neither empty nor a template a person must fill in."""
-    held = key.strip()
-    if not held:
-        return False
-    if is_near(host):
-        return True
-    templated = (held.startswith("<") and held.endswith(">")) or held.lower().startswith(("your", "${", "{{"))
-    return not templated
 
 
 def _provider(llm: Any, host: str) -> str:
@@ -105,26 +102,13 @@ def _client(llm: Any) -> tuple[Any, bool]:
         **(llm.client_params or {}),
     }
     given = {name: value for name, value in given.items() if value is not None and name != "http_client"}
-    return openai.OpenAI(**{**given, "api_key": _STAND_IN}), True
+    return openai.OpenAI(**{**given, "api_key": STAND_IN}), True
 
 
 def _settings(llm: Any, client: Any, subject: str, sources: Sources) -> list[Setting]:
-    held = getattr(client, "timeout", UNKNOWN)
-    whence = _written(llm, "timeout", sources)
-    note = (
-        "bounds each wait for bytes, not the call" if getattr(llm, "stream", False) else "bounds each wait, per attempt"
-    )
-    settings = []
-    for phase in ("connect", "read", "write", "pool"):
-        value = _phase(held, phase)
-        told = (
-            "also raises connect: a dead host takes as long"
-            if phase == "connect" and whence.origin != "default"
-            else ""
-        )
-        settings.append(
-            Setting(subject, "llm", f"timeout.{phase}", value, whence, told or (note if phase == "read" else ""))
-        )
+    stream = bool(getattr(llm, "stream", False))
+    whence = written(llm, "timeout", sources, "openai")
+    settings = client_settings.timeouts(subject, getattr(client, "timeout", UNKNOWN), whence, stream=stream)
     retries = getattr(client, "max_retries", None)
     settings.append(
         Setting(
@@ -132,11 +116,11 @@ def _settings(llm: Any, client: Any, subject: str, sources: Sources) -> list[Set
             "llm",
             "max_retries",
             retries,
-            _written(llm, "max_retries", sources),
+            written(llm, "max_retries", sources, "openai"),
             "by the SDK, beside the first attempt",
         )
     )
-    settings.append(Setting(subject, "llm", "stream", bool(getattr(llm, "stream", False)), sources.of(llm, "stream")))
+    settings.append(stream_setting(llm, subject, sources))
     return settings + _pool(llm, client, subject)
 
 
@@ -170,56 +154,10 @@ def _passed_on(llm: Any, prepare: str) -> dict[str, Any]:
 
 
 def _pool(llm: Any, client: Any, subject: str) -> list[Setting]:
-    pool = getattr(getattr(getattr(client, "_client", None), "_transport", None), "_pool", None)
-    if pool is None:
-        return []
     intercepted = getattr(llm, "interceptor", None) is not None
     whence = (
         Provenance("python", "interceptor=: crewai builds a plain httpx.Client")
         if intercepted
         else default_of("openai")
     )
-    names = {
-        "pool.max_connections": "_max_connections",
-        "pool.max_keepalive_connections": "_max_keepalive_connections",
-        "pool.keepalive_expiry": "_keepalive_expiry",
-    }
-    found: list[tuple[str, SettingValue]] = [(name, getattr(pool, held, None)) for name, held in names.items()]
-    return [Setting(subject, "llm", name, value, whence) for name, value in found]
-
-
-def _phase(held: Any, phase: str) -> Timeout:
-    if held is None:
-        return UNLIMITED
-    if isinstance(held, (int, float)):
-        return Seconds(float(held))
-    if not hasattr(held, phase):
-        return UNKNOWN
-    value = getattr(held, phase)
-    return UNLIMITED if value is None else Seconds(float(value))
-
-
-def _written(llm: Any, name: str, sources: Sources) -> Provenance:
-    """`LLM(timeout=...)`, or the same within `client_params`, else the SDK's default."""
-    if name in (getattr(llm, "client_params", None) or {}):
-        return sources.of(llm, "client_params")
-    held = getattr(llm, name, None)
-    if held is not None and was_set(llm, name, sources.constructions.of(llm)):
-        return sources.of(llm, name)
-    return default_of("openai")
-
-
-def _endpoint_settings(llm: Any, subject: str, sources: Sources, base_url: str, key: Any) -> list[Setting]:
-    variable = sources.of_variable(*_BASE_URLS) if type(llm).__module__ == _MODULES[0] else None
-    built = sources.constructions.of(llm)
-    written = next((name for name in ("base_url", "api_base") if built and name in built.keywords), "")
-    whence = sources.of(llm, written) if written else variable or default_of("openai")
-    key_from = (
-        sources.of(llm, "api_key") if built and "api_key" in built.keywords else sources.of_variable("OPENAI_API_KEY")
-    )
-    key = "" if key == STAND_IN_KEY else key
-    nowhere = Provenance("default", "not set")
-    return [
-        Setting(subject, "llm", "base_url", redact(base_url), whence),
-        Setting(subject, "llm", "api_key", bool(key), (key_from if key else None) or nowhere, "presence only"),
-    ]
+    return client_settings.pool(getattr(client, "_client", None), subject, whence)

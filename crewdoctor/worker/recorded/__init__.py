@@ -17,7 +17,7 @@ from crewdoctor.model.layer import Layer
 from crewdoctor.model.recording import VERBOSE
 from crewdoctor.wire.redact import learn_environment, redact
 from crewdoctor.worker import context, late, taps
-from crewdoctor.worker.descriptors import pipe
+from crewdoctor.worker.high_descriptors import pipe
 from crewdoctor.worker.recorded import crews, exits, imports, prompts
 from crewdoctor.worker.recorded.place import Place, opened
 from crewdoctor.worker.recorder import Recorder

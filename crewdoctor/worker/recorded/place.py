@@ -15,7 +15,7 @@ from crewdoctor.model.options import Options
 from crewdoctor.model.recording import RECORD, RECORDING
 from crewdoctor.wire.frames import to_line
 from crewdoctor.wire.recording import header
-from crewdoctor.worker.descriptors import high
+from crewdoctor.worker.high_descriptors import high
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from typing import Any
 
 from crewdoctor.worker.late import when_imported
 from crewdoctor.worker.recorder import Recorder
+from crewdoctor.worker.taps.pools import in_pool
 from crewdoctor.worker.taps.tap import InFlight, Tap, span_here, wire
 
 NOTABLE = 0.5
@@ -63,7 +64,9 @@ def install(recorder: Recorder) -> None:
         return InFlight(recorder, kind, peer=what, timeout=wire(timeout))
 
     def got(held: Any, block: bool = True, timeout: Any = None) -> InFlight | None:  # noqa: FBT001, FBT002 - Queue's
-        return waiting("queue", "an item of a queue", timeout) if block and not held.qsize() else None
+        if not block or held.qsize() or in_pool():
+            return None
+        return waiting("queue", "an item of a queue", timeout)
 
     def set_(event: Any, timeout: Any = None) -> InFlight | None:
         return None if event.is_set() else waiting("lock", "an event", timeout)

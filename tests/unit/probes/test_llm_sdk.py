@@ -14,7 +14,7 @@ import pytest
 from crewdoctor.endpoint.options import EndpointOptions
 from crewdoctor.endpoint.server import serving
 from crewdoctor.endpoint.silent import silence
-from crewdoctor.llm.raw import RawModel
+from crewdoctor.llm.sdks import raw_model
 from crewdoctor.model.inventory import AgentEntry, Inventory, LlmEntry, TaskEntry
 from crewdoctor.model.layer import Layer
 from crewdoctor.model.options import Options
@@ -320,6 +320,6 @@ def test_plan_on_the_embedded_model_costs_nothing():
     ],
 )
 def test_only_the_wait_for_an_answer_is_ours(given, connect):
-    patient = RawModel(crew_on("http://127.0.0.1:9", **given), SUBJECT).patient(600.0)
+    patient = raw_model(crew_on("http://127.0.0.1:9", **given), SUBJECT).patient(600.0)
 
     assert (patient.read, patient.connect) == (600.0, connect)

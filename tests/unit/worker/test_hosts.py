@@ -1,7 +1,7 @@
 import pytest
 
+from crewdoctor.worker.client_settings import usable
 from crewdoctor.worker.hosts import endpoint, is_near, merged
-from crewdoctor.worker.providers.openai import usable
 
 ENDPOINTS = [
     ("https://api.example.com/v1", "host:api.example.com:443"),

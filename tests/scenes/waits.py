@@ -1,0 +1,33 @@
+"""What the rules of locks, deadlines and the end of a program are shown."""
+
+from recordings import AGENT, CREW, TOOL, TOOL_LINE, Scene, wire
+
+from crewdoctor.model.result import Status
+from crewdoctor.model.setting import UNLIMITED, Location
+
+OTHER_LINE = Location("ledger.py", 14, "close_day", "with ENTRIES:")
+
+
+def _locks(scene: Scene, *, working: bool) -> None:
+    scene.crew()
+    step = scene.step("crew.kickoff", CREW, 20.0, 44.0, Status.KILLED, reason="nothing has moved for 20.4 s")
+    kickoff = scene.span(step, "crew.kickoff", 20.0, None)
+    calls = []
+    for _ in range(2):
+        agent = scene.span(step, "agent.execution", 20.2, None, subject=AGENT, parent=kickoff)
+        calls.append(scene.span(step, "tool.call", 21.0, None, subject=TOOL, parent=agent, tool="search", n=1))
+    if working:
+        scene.stack(step, 43.9, calls[1], "cpu", seconds=22.0, line=OTHER_LINE)
+    else:
+        scene.stack(step, 43.9, calls[1], "lock", seconds=22.0, line=OTHER_LINE, timeout=wire(UNLIMITED))
+    scene.stack(step, 43.9, calls[0], "lock", seconds=22.4, line=TOOL_LINE, timeout=wire(UNLIMITED))
+
+
+def cd505_fires(scene: Scene) -> None:
+    """Two tools, each in the lock the other one holds."""
+    _locks(scene, working=False)
+
+
+def cd505_quiet(scene: Scene) -> None:
+    """One waits for a lock, and whoever holds it computes."""
+    _locks(scene, working=True)
