@@ -23,6 +23,13 @@ _TRANSPORT = ("tcp.", "tls.", "timeout.", "proxy.", "dns.")
 _BAD_GATEWAY = frozenset({502, 503, 504})
 """Statuses no argument of ours can provoke."""
 _SERVER_ERROR = 500
+OF_ARGUMENTS = frozenset(
+    {
+        *(FailureKind.EXCEPTION, FailureKind.UNKNOWN, FailureKind.BAD_ARGUMENT, FailureKind.PROCESS_EXITED),
+        *(FailureKind.HTTP_CLIENT_ERROR, FailureKind.HTTP_NOT_FOUND),
+    }
+)
+"""What the arguments a model chose may cause: a program's tool was never called with others."""
 _NO_NETWORK = WAITERS | {"sqlite3"}
 _OF_WAITS = {"process": "subprocess"}
 _PLACES = ("url", "uri", "host", "domain", "link", "site", "address", "endpoint", "server", "page")
