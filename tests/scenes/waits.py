@@ -31,3 +31,23 @@ def cd505_fires(scene: Scene) -> None:
 def cd505_quiet(scene: Scene) -> None:
     """One waits for a lock, and whoever holds it computes."""
     _locks(scene, working=True)
+
+
+def _given_up(scene: Scene, ends: float) -> None:
+    scene.crew()
+    step = scene.step("tool.isolated", TOOL, 5.0, 16.0)
+    call = scene.span(step, "tool.call", 5.0, 7.0, subject=TOOL, tool="search", n=1)
+    peer = {"host": "internal-api.local", "port": 443}
+    limit = {"connect": wire(UNLIMITED), "read": wire(UNLIMITED)}
+    scene.span(step, "http.request", 5.0, ends, subject=TOOL, parent=call, client="requests", timeout=limit, **peer)
+    scene.event(step, "wait.gave_up", 7.0, what="the result of a future", timeout=wire(2.0), span=call)
+
+
+def cd404_fires(scene: Scene) -> None:
+    """Given up after 2 s, answered after 11."""
+    _given_up(scene, 16.0)
+
+
+def cd404_quiet(scene: Scene) -> None:
+    """The request ends with the wait for it."""
+    _given_up(scene, 7.02)
