@@ -156,14 +156,19 @@ def bounded_connect(client: str) -> str:
     return _CONNECT.get(client, "")
 
 
-def roomier(setting: Setting, wanted: int, longest: float, retries: Setting | None) -> Fix:
-    """A model's timeout of `wanted` s where it is written, its other arguments kept; one retry where nobody chose."""
+def roomier(setting: Setting, wanted: int, longest: float, retries: Setting | None, replaced: str = "") -> Fix:
+    """A model's timeout of `wanted` s where it is written, its other arguments kept; one retry where nobody chose.
+
+    `replaced` is the code for a model whose class does not take one.
+    """
     chosen = retries is not None and retries.written
     keywords = {"timeout": str(wanted)} | ({} if chosen else {"max_retries": "1"})
     location, origin = setting.provenance.location, setting.provenance.origin
     title = f"Allow {wanted} s, with room above the longest wait of {wording.seconds(longest)}"
     if location is not None and origin == "dotenv" and "=" in location.source:
         return Fix(title, f"{location.source.partition('=')[0]}={wanted}", "sh")
+    if replaced:
+        return Fix(f"{title}, and bound the attempts", replaced)
     title += "" if chosen else ", and bound the attempts"
     if location is not None and origin == "yaml":
         return Fix(title, "\n".join(f"{name}: {value}" for name, value in keywords.items()), "yaml")

@@ -84,7 +84,9 @@ class _Book:
         return self.terms_of(agent.llm, agent.subject)
 
     def terms_of(self, llm: str, agent: str = "") -> LlmTerms:
-        read, retries = self.setting(llm, "timeout.read"), self.setting(llm, "max_retries")
+        read = self.setting(llm, "timeout.read")
+        # Some SDKs repeat a failure and not a silence; what bounds a silent provider is asked for here.
+        retries = self.setting(llm, "max_retries.read") or self.setting(llm, "max_retries")
         again = self.setting(agent, "max_retry_limit")
         deadline = self.deadlines.get(agent)
         return LlmTerms(

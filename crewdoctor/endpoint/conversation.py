@@ -132,6 +132,54 @@ def from_messages(body: Mapping[str, Any]) -> Conversation:
     )
 
 
+def from_contents(body: Mapping[str, Any]) -> Conversation:
+    """Read the body of Gemini's `generateContent`: calls and their results are parts; its types may be upper case."""
+    system = body.get("systemInstruction") or {}
+    said = [("system", flattened(system.get("parts")))] if system else []
+    called: list[str] = []
+    for content in body.get("contents") or ():
+        role = "assistant" if content.get("role") == "model" else str(content.get("role") or "user")
+        parts = [part for part in content.get("parts") or () if isinstance(part, dict)]
+        said.append((role, flattened([part for part in parts if "text" in part])))
+        called += [str(part["functionCall"].get("name")) for part in parts if part.get("functionCall")]
+        said += [("tool", str(part["functionResponse"])) for part in parts if part.get("functionResponse")]
+    offered = [each for tool in body.get("tools") or () for each in tool.get("functionDeclarations") or ()]
+    form = body.get("generationConfig") or {}
+    calling = (body.get("toolConfig") or {}).get("functionCallingConfig") or {}
+    schema = _first_of(form, "responseJsonSchema", "response_json_schema", "responseSchema")
+    return Conversation(
+        said=tuple(said),
+        tools=_offered(
+            {**each, "parameters": lowered(_first_of(each, *_PARAMETERS)) or {"type": "object"}} for each in offered
+        ),
+        called=tuple(called),
+        choice={"ANY": "required", "NONE": "none"}.get(str(calling.get("mode")), "auto"),
+        schema=lowered(schema),
+        json=form.get("responseMimeType") == "application/json",
+        limit=_limit(form, "maxOutputTokens"),
+    )
+
+
+_PARAMETERS = ("parametersJsonSchema", "parameters_json_schema", "parameters")
+"""Google takes both spellings, and its SDK (1.65) sends both."""
+
+
+def _first_of(held: Mapping[str, Any], *names: str) -> Any:
+    return next((held[name] for name in names if held.get(name)), None)
+
+
+def lowered(schema: Any) -> Any:
+    """A schema whose types are written `STRING`, as JSON Schema writes them."""
+    if isinstance(schema, list):
+        return [lowered(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        name: value.lower() if name == "type" and isinstance(value, str) else lowered(value)
+        for name, value in schema.items()
+    }
+
+
 def _offered(functions: Iterable[Mapping[str, Any]]) -> tuple[Offered, ...]:
     return tuple(
         Offered(str(each.get("name")), str(each.get("description") or ""), each.get("parameters") or {})

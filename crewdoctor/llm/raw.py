@@ -58,7 +58,7 @@ class RawModel:
         create: dict[str, Any] = {**held["create"], **(getattr(live, "additional_params", None) or {})}
         self.parameters = {name: value for name, value in create.items() if name not in _OURS}
         self.model = str(self.parameters["model"])
-        self.responses = getattr(live, "api", "") == "responses"
+        self.responses = "responses" in {getattr(live, "api", ""), held.get("api")}
         self.stream = bool(getattr(live, "stream", False))
         self.max_tokens: int | None = next(
             (create[name] for name in _LIMITS if isinstance(create.get(name), int)), None

@@ -7,7 +7,12 @@ import importlib
 from crewdoctor.llm.raw import RawModel
 from crewdoctor.model.probe import CannotProbe, LoadedCrew
 
-_CLASSES = {"openai": ("raw", "RawModel"), "anthropic": ("raw_anthropic", "AnthropicModel")}
+_CLASSES = {
+    "openai": ("raw", "RawModel"),
+    "anthropic": ("raw_anthropic", "AnthropicModel"),
+    "azure.ai.inference": ("raw_azure", "AzureModel"),
+    "google.genai": ("raw_gemini", "GeminiModel"),
+}
 """SDK to file and class."""
 
 

@@ -27,7 +27,13 @@ def render(report: Report, *, recording: Recording | None = None) -> str:
     """Return one ASCII JSON document, an event a line; times are microseconds since the recording's zero."""
     events = list(_recorded(recording) if recording is not None else _waterfall(report))
     events += _findings(report.findings)
-    told = {"target": report.target, "crew": report.crew, "verdict": report.verdict, "started": report.started}
+    told: dict[str, Any] = {
+        "target": report.target,
+        "crew": report.crew,
+        "verdict": report.verdict,
+        "started": report.started,
+    }
+    told["ignored"] = [f"{rule.code} {each.location}: {each.reason}" for rule in report.rules for each in rule.ignored]
     head = json.dumps({**told, "crewdoctor": report.crewdoctor, "notes": report.environment.get("notes", [])})
     lines = ",\n".join(json.dumps(each, separators=(",", ":"), default=repr) for each in events)
     return f'{{"displayTimeUnit":"ms","otherData":{head},"traceEvents":[\n{lines}\n]}}\n'

@@ -31,7 +31,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from crewdoctor import wording
+from crewdoctor import bounded_models, wording
 from crewdoctor.budget import cost
 from crewdoctor.calls import MODEL_KEYS, Attempt, as_the_crew, attempts, overload, rounded_up
 from crewdoctor.model.evidence import Evidence
@@ -116,15 +116,15 @@ def _finding(  # noqa: PLR0913 - the facts of one sentence
     assert isinstance(setting.value, Seconds)
     allowed, longest = setting.value.value, max([seen, *(each.seconds for each in over)])
     shown = [*over, *sorted(answered, key=lambda each: -(each.latency or 0.0))[:1]]
+    retries = evidence.setting("llm", "max_retries", llm.subject)
     terms = evidence.ledger.terms(llm.subject, begun=bool(over) and all(each.stood_still(allowed) for each in over))
     wanted = rounded_up(3 * longest)
     if hits:
         slow = f"answered after up to {wording.seconds(seen)}" if seen > allowed else "did not answer in time"
         text = f"{hits} of {wording.plural(count, 'request')} outlived it: {llm.model} {slow}"
     else:
-        text = (
-            f"{llm.model} took up to {wording.seconds(seen)} ({wording.sample(count)}), less than half of it to spare"
-        )
+        took = f"{llm.model} took up to {wording.seconds(seen)} ({wording.sample(count)})"
+        text = f"{took}, less than half of it to spare"
     told = f" Every attempt waits it out: {terms.attempts} for one call, {terms.formula}." if terms else ""
     retried = told if terms and hits and terms.attempts > 1 else ""
     return Finding(
@@ -142,7 +142,7 @@ def _finding(  # noqa: PLR0913 - the facts of one sentence
         measured=Quantity("longest wait for an answer", Seconds(round(longest, 3)), n=count),
         limit=Quantity("timeout.read", setting.value, where=setting.provenance.where),
         location=setting.provenance.location,
-        fix=roomier(setting, wanted, longest, evidence.setting("llm", "max_retries", llm.subject)),
+        fix=roomier(setting, wanted, longest, retries, bounded_models.replaced(llm, wanted)),
         lost=cost(terms.task, longest) if terms and hits else 0.0,
         depends_on=(llm.endpoint,) if llm.endpoint else (),
         observed=bool(hits),

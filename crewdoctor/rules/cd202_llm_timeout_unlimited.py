@@ -26,6 +26,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from crewdoctor import wording
+from crewdoctor.bounded_models import bounded_model
 from crewdoctor.model.evidence import Evidence
 from crewdoctor.model.finding import Finding, Fix, Severity
 from crewdoctor.model.layer import Layer
@@ -54,7 +55,7 @@ def llm_timeout_unlimited(evidence: Evidence) -> Iterator[Finding]:
             ),
             evidence=(setting.id,),
             location=setting.provenance.location,
-            fix=Fix("Say how long an answer may take", "LLM(..., timeout=60, max_retries=1)"),
+            fix=Fix("Say how long an answer may take", bounded_model(llm, 60)),
             depends_on=(llm.endpoint,) if llm.endpoint else (),
             observed=False,
         )

@@ -25,6 +25,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from crewdoctor import wording
+from crewdoctor.bounded_models import bounded_model
 from crewdoctor.model.evidence import Evidence
 from crewdoctor.model.finding import Finding, Fix, Severity
 from crewdoctor.model.layer import Layer
@@ -60,6 +61,6 @@ def llm_timeout_default_of_sdk(evidence: Evidence) -> Iterator[Finding]:
             f"{wording.seconds(terms.task.value)} = {terms.formula} ({setting.provenance.where})."
         ),
         evidence=tuple(dict.fromkeys(each[1].id for each in bare)),
-        fix=Fix("Say how long an answer may take", "LLM(..., timeout=60, max_retries=1)"),
+        fix=Fix("Say how long an answer may take", bounded_model(llm, 60)),
         observed=False,
     )

@@ -27,6 +27,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from crewdoctor import wording
+from crewdoctor.bounded_models import bounded_model
 from crewdoctor.budget import LlmTerms, cost
 from crewdoctor.calls import MODEL_KEYS, Attempt, attempts
 from crewdoctor.model.evidence import Evidence
@@ -99,7 +100,7 @@ def _finding(evidence: Evidence, llm: LlmEntry, longest: Attempt, count: int) ->
         location=setting.provenance.location if setting else None,
         fix=Fix(
             f"See why {host or 'the server'} does not answer; bound the wait meanwhile",
-            f"LLM(..., timeout={_bound(terms)}, max_retries=1)",
+            bounded_model(llm, _bound(terms)),
         ),
         lost=cost(ending.after, longest.seconds),
         host=host,

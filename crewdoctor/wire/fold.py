@@ -24,7 +24,7 @@ from crewdoctor.wire.thinning import WIRE, Thinning
 
 MOST_SPANS = 100_000
 """Kept whatever they are; beyond it only the number of what opens is."""
-MOST_WIRE = 20_000
+MOST_WIRE = 5_000
 """Of one name on the wire kept one and all; of later ones that ended soon and well fewer and fewer."""
 MOST_OTHERS = 50_000
 """Events, stacks, notes: kept of each."""

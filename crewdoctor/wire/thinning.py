@@ -18,7 +18,7 @@ WIRE = frozenset(
 class Thinning:
     """Counts what it keeps, by name."""
 
-    def __init__(self, first: int = 8192, then: int = 4096) -> None:
+    def __init__(self, first: int = 4096, then: int = 2048) -> None:
         """`first`: kept one and all; `then`: kept at each stride before it doubles."""
         self._first, self._then = first, then
         self._seen: Counter[str] = Counter()

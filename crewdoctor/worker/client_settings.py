@@ -110,6 +110,7 @@ def unread(llm: Any, subject: str, names: Iterable[str], sources: Sources, sdk: 
         if name not in given and not (getattr(llm, name, None) is not None and was_set(llm, name, built)):
             continue
         value = given.get(name, getattr(llm, name, None))
+        value = int(value) if isinstance(value, float) and value.is_integer() else value
         note = f"crewai does not pass it to {sdk}"
         found.append(Setting(subject, "llm", f"{DROPPED}{name}", plain(value), sources.of(llm, name), note))
     return found

@@ -85,6 +85,8 @@ def _is_layer(node):
 
 def _attributes(path, node):
     """Dicts that become attributes: assigned to `attrs` or what goes into them, returned by crew_attributes."""
+    if "providers" in path.parts:
+        return []  # those of an entry of the inventory
     if isinstance(node, (ast.Assign, ast.AnnAssign, ast.AugAssign)):
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
         if any(getattr(each, "id", "") in {"attrs", "extra", "common"} for each in targets) and node.value is not None:

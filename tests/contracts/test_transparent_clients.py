@@ -137,7 +137,7 @@ def test_failures_are_told_for_what_they_are(recorded, client):
     run = recorded(client)
     expected = {"refused": ("tcp.refused",), "untrusted": ("tls.untrusted",)}
     expected["silent"] = ("timeout.", "dns.timeout")
-    expected["close"] = ("tcp.", "python.exception" if client == "psycopg" else "tcp.")
+    expected["close"] = ("tcp.",)
 
     for name, kinds in expected.items():
         if f"tool:{name}" not in run.roots or (client in UNVERIFIED and name == "untrusted"):

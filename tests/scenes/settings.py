@@ -54,6 +54,29 @@ def cd307_quiet(scene: Scene) -> None:
     _run(scene, 0.5)
 
 
+def _ignoring(scene: Scene, *more: Setting, read: Setting) -> None:
+    scene.crew(read, setting(LLM, "llm", "max_retries", 0, default("default of google-genai 1.65.0")), *more, tools=0)
+    step = scene.step("llm.sdk", LLM, 4.0, 5.0)
+    for at in (4.0, 4.2):
+        scene.llm(step, at, at + 0.2, kind="warm")
+
+
+def cd204_fires(scene: Scene) -> None:
+    """`LLM(timeout=30, max_retries=1)` on a model whose client crewAI tells neither: it waits for ever."""
+    nobody = default("google-genai 1.65.0 sends no timeout")
+    note = "crewai does not pass it to google-genai"
+    lost = [Setting(LLM, "llm", f"dropped.{name}", value, written(CREW_LINE), note) for name, value in _WRITTEN]
+    _ignoring(scene, *lost, read=Setting(LLM, "llm", "timeout.read", UNLIMITED, nobody))
+
+
+def cd204_quiet(scene: Scene) -> None:
+    """The same limit where the client reads it."""
+    _ignoring(scene, read=Setting(LLM, "llm", "timeout.read", Seconds(30.0), written(CREW_LINE)))
+
+
+_WRITTEN = (("timeout", 30), ("max_retries", 1))
+
+
 def _model(scene: Scene, *more: Setting, failure: FailureKind | None = None, text: str = "") -> None:
     scene.crew(setting(LLM, "llm", "timeout.read", Seconds(60.0)), *more, tools=0)
     step = scene.step("llm.sdk", LLM, 4.0, 5.0)

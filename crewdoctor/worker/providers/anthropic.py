@@ -133,6 +133,4 @@ def _of_timeout(llm: Any, sources: Sources) -> Provenance:
     own = getattr(llm, "timeout", None) is not None and was_set(llm, "timeout", sources.constructions.of(llm))
     if given or own:
         return written(llm, "timeout", sources, SDK)
-    return Provenance(
-        "default", f"crewai {version_of('crewai')} passes timeout=None to the {SDK} SDK".replace("  ", " ")
-    )
+    return Provenance("default", f"crewai {version_of('crewai')} gives the {SDK} SDK no timeout".replace("  ", " "))

@@ -6,6 +6,7 @@ first message that arrives; a unary call has only an end. Until its status is kn
 
 from __future__ import annotations
 
+import re
 import weakref
 from collections.abc import Callable
 from types import ModuleType
@@ -36,6 +37,11 @@ _KINDS = {
 """By status code; what is left is the server's fault, but for UNAVAILABLE, which tells its reason in words."""
 Begin = Callable[..., Any]
 _RESOLVERS = ("dns:", "ipv4:", "ipv6:", "passthrough:")
+
+_READS = re.compile(
+    r"(BatchGet|Get|List|Search|Query|Find|Read|Lookup|Count|Check|Watch|Describe)(?![a-z])(?!.*(Or|And)[A-Z])"
+)
+"""Methods that by gRPC's conventions change nothing (`GetOrCreate` is none): the protocol itself has no GET."""
 
 _going: weakref.WeakKeyDictionary[Any, HttpCall] = weakref.WeakKeyDictionary()
 """The object a streaming call or a future returned → the call."""
@@ -124,7 +130,7 @@ def install(recorder: Recorder) -> None:
         if not host:
             return None
         path = _text(callable_._method)
-        may_send(recorder, "POST", host, path)
+        may_send(recorder, "GET" if _READS.match(path.rpartition("/")[2]) else "POST", host, path)
         limit = wire(timeout)
         limits = {"connect": limit, "read": limit, "total": limit}
         where: dict[str, Any] = {"scheme": "grpc", "host": host, "port": port, "path": path}

@@ -6,6 +6,8 @@ and reads in C. TLS begins with the server's `S` and lasts until libpq has more 
 
 from __future__ import annotations
 
+import re
+import weakref
 from typing import Any
 
 from crewdoctor.model.span import Failure, FailureKind
@@ -16,8 +18,19 @@ from crewdoctor.worker.taps.connections import Connection
 from crewdoctor.worker.taps.shared import connections_of
 from crewdoctor.worker.taps.tap import TimedSpan, wire
 
+_SETS = re.compile(r"\bstatement_timeout\b|\bset_config\b", re.IGNORECASE)
+
+limited: weakref.WeakSet[Any] = weakref.WeakSet()
+"""Connections whose session has set a limit for its statements: how long it is, the server knows."""
+
 _TICK = 0.1
 """Seconds between two looks of psycopg at its own clock."""
+
+
+def note_limit(cursor: Any, statement: Any) -> None:
+    """Remember a session that sets a limit of its own. Told by `statements.py`, which stands around `execute`."""
+    if isinstance(statement, (str, bytes)) and _SETS.search(str(statement)):
+        limited.add(cursor.connection)
 
 
 class Exchange:
@@ -25,6 +38,8 @@ class Exchange:
 
     def __init__(self, recorder: Recorder, connection: Connection | None, fd: int, timeout: dict[str, Any]) -> None:
         self._recorder, self.connection, self._fd, self._timeout = recorder, connection, fd, timeout
+        self._told = timeout
+        """The same as the exchange tells it."""
         self._connections = connections_of(recorder)
         self._key = 0
         self._before = self._bytes()
@@ -34,7 +49,7 @@ class Exchange:
         connection = self.connection
         if connection is None or self._key:
             return
-        self._connections.sending(connection, self._timeout)
+        self._connections.sending(connection, self._told)
         self._count()
         self._key = self._recorder.enter("recv", peer=connection.peer, timeout=self._timeout, span=connection.span)
         connection.reading += 1
@@ -98,6 +113,7 @@ class Login(Exchange):
 
     def __init__(self, recorder: Recorder, host: str, port: int, address: str, limit: Any) -> None:
         super().__init__(recorder, None, -1, wire(limit))
+        self._told = {"connect": self._timeout}  # it bounds no later answer
         family = "v6" if ":" in address else "v4"
         self._place: dict[str, Any] = {"host": host, "port": port, "address": address}
         self._peer = f"{host}:{port}"

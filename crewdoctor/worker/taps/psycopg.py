@@ -1,8 +1,8 @@
 """psycopg 3: `tcp.connect`, `tls.handshake` and `net.exchange` of a libpq that does them all in C.
 
 psycopg drives libpq with generators that say when they wait for the socket and are told when it is ready; they are
-stood around here, and `libpq.py` makes spans of it. A statement's own limit is the server's: only one that was asked
-for with the connection is known.
+stood around here, and `libpq.py` makes spans of it. Nothing on this side ends the wait for a statement. The server may,
+if it was told to with the connection; what a session has set later is not known.
 """
 
 from __future__ import annotations
@@ -16,13 +16,12 @@ from typing import Any
 
 from crewdoctor.worker.late import when_imported
 from crewdoctor.worker.recorder import Recorder
-from crewdoctor.worker.taps.libpq import Exchange, Login
+from crewdoctor.worker.taps.libpq import Exchange, Login, limited
 from crewdoctor.worker.taps.shared import connections_of
 from crewdoctor.worker.taps.tap import Tap, wire
 
 _STATEMENT_TIMEOUT = re.compile(r"statement_timeout\s*=\s*'?(\d+)\s*(ms|s|min)?")
 _IN_SECONDS = {None: 0.001, "ms": 0.001, "s": 1.0, "min": 60.0}
-_UNKNOWN = {"timeout": "unknown"}
 _PORT = 5432
 
 
@@ -90,8 +89,8 @@ def _talk(recorder: Recorder, connection: Any) -> Exchange | None:
         return None
     options = (connection.pgconn.options or b"").decode("utf-8", "replace")
     found = _STATEMENT_TIMEOUT.search(options)
-    limit = wire(int(found[1]) * _IN_SECONDS[found[2]]) if found and int(found[1]) else _UNKNOWN
-    return Exchange(recorder, known, fd, limit)
+    seconds = int(found[1]) * _IN_SECONDS[found[2]] if found and int(found[1]) else None
+    return Exchange(recorder, known, fd, {"timeout": "unknown"} if connection in limited else wire(seconds))
 
 
 def _followed(tap: Tap, gen: Any, watched: Exchange) -> Generator[Any, Any, Any]:

@@ -62,6 +62,30 @@ def anthropic():
     }
 
 
+def gemini():
+    from google.genai import types
+
+    options = {"http_options": types.HttpOptions(timeout=9000, retry_options=types.HttpRetryOptions(attempts=3))}
+    key = {"api_key": "AIza-theirs"}
+    return {
+        "bare": LLM(model="gemini/gemini-2.5-flash"),
+        "written": LLM(model="gemini/gemini-2.5-flash", timeout=7, max_retries=1, **key),
+        "phases": LLM(model="gemini/gemini-2.0-flash", client_params=options, **key),
+        "streamed": LLM(model="gemini/gemini-2.5-pro", stream=True, temperature=0.25, **key),
+        "express": LLM(model="gemini/gemini-2.0-flash", client_params=options, use_vertexai=True, **key),
+    }
+
+
+def azure():
+    key = {"endpoint": "https://theirs.openai.azure.com", "api_key": "theirs-key"}
+    return {
+        "bare": LLM(model="azure/gpt-4o"),
+        "written": LLM(model="azure/gpt-4o", timeout=7, max_retries=1, **key),
+        "streamed": LLM(model="azure/gpt-4o-mini", stream=True, temperature=0.25, **key),
+        "responses": LLM(model="azure/gpt-4o", api="responses", timeout=9, max_retries=1, **key),
+    }
+
+
 with watched() as constructions:
     models = globals()[kind]()
 sources = Sources(constructions)

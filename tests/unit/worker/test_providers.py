@@ -45,9 +45,21 @@ def _seen(kind):
     return done.stderr[-4000:] if "\n@@" not in done.stdout else json.loads(done.stdout.rpartition("\n@@")[2])
 
 
-PROVIDERS = ["anthropic"]
-CLASSES = {"anthropic": ["AnthropicCompletion"]}
-PATHS = {"anthropic": {"/v1/messages", "/v1/messages/count_tokens"}}
+PROVIDERS = ["anthropic", "azure", "gemini"]
+CLASSES = {
+    "anthropic": ["AnthropicCompletion"],
+    "azure": ["AzureCompletion"],
+    "gemini": ["GeminiCompletion"],
+}
+PATHS = {
+    "azure": {"/chat/completions", "/openai/v1/responses"},
+    "anthropic": {"/v1/messages", "/v1/messages/count_tokens"},
+    "gemini": {
+        f"/v1beta/models/gemini-{name}:{method}"
+        for name in ("2.5-flash", "2.0-flash", "2.5-pro")
+        for method in ("generateContent", "streamGenerateContent", "countTokens")
+    },
+}
 
 
 @pytest.mark.parametrize("kind", PROVIDERS)
@@ -72,7 +84,7 @@ def test_an_embedded_crew_finishes_on_its_own_sdk_and_calls_its_tool_once(kind):
 
 @pytest.mark.parametrize("kind", PROVIDERS)
 def test_no_key_is_seen(kind):
-    shown = json.dumps([seen(kind)["settings"], seen(kind)["entries"]])
+    shown = json.dumps([seen(kind)["settings"], seen(kind)["entries"]]).replace("theirs.openai.azure.com", "")
     assert "theirs" not in shown
     assert seen(kind)["entries"]["bare"]["usable_key"] is False
     assert seen(kind)["entries"]["written"]["usable_key"] is True
@@ -84,7 +96,7 @@ def test_anthropic_is_told_no_limit_unless_somebody_says_one():
         value, where, _ = settings["bare"][f"timeout.{phase}"]
         assert value == UNLIMITED
         assert where.startswith("crewai ")
-        assert where.endswith("passes timeout=None to the anthropic SDK")
+        assert where.endswith("gives the anthropic SDK no timeout")
     assert settings["bare"]["max_retries"][0] == 2
     assert settings["written"]["timeout.read"][0] == {"timeout": 7.0}
     assert settings["written"]["timeout.read"][1].startswith("tests/unit/worker/providers_program.py:")
@@ -97,3 +109,45 @@ def test_anthropic_is_told_no_limit_unless_somebody_says_one():
 def test_anthropic_keeps_its_settings_under_the_embedded_endpoint():
     assert seen("anthropic")["kept"]["written"] == [7, False, None]
     assert seen("anthropic")["kept"]["streamed"] == [None, True, 0.25]
+
+
+def test_gemini_drops_what_is_written_and_waits_for_ever():
+    settings = seen("gemini")["settings"]
+    for name in ("bare", "written", "streamed", "express"):
+        assert settings[name]["timeout.read"][0] == UNLIMITED
+    assert settings["written"]["dropped.timeout"][0] == 7.0
+    assert settings["written"]["dropped.timeout"][1].startswith("tests/unit/worker/providers_program.py:")
+    assert settings["written"]["dropped.max_retries"][0] == 1
+    assert settings["written"]["max_retries"][0] == 0
+    assert not [name for name in settings["bare"] if name.startswith("dropped.")]
+
+
+def test_gemini_takes_milliseconds_in_http_options_and_loses_them_on_vertex_with_a_key():
+    settings = seen("gemini")["settings"]
+    assert settings["phases"]["timeout.read"][0] == {"timeout": 9.0}
+    assert settings["phases"]["max_retries"][0] == 2
+    assert settings["phases"]["max_retries.read"][0] == 0
+    assert settings["express"]["dropped.timeout"][0] == 9.0
+    assert seen("gemini")["entries"]["bare"]["attrs"]["base_url"] == "https://generativelanguage.googleapis.com/"
+
+
+def test_azure_chat_keeps_its_own_limits_whatever_is_written():
+    settings = seen("azure")["settings"]
+    for name in ("bare", "written", "streamed"):
+        assert settings[name]["timeout.read"][0] == {"timeout": 300.0}
+        assert settings[name]["timeout.connect"][0] == {"timeout": 300.0}
+        assert settings[name]["max_retries"][0] == 3
+        assert settings[name]["max_retries.read"][0] == 0
+    assert settings["written"]["dropped.timeout"][0] == 7
+    assert settings["written"]["dropped.max_retries"][0] == 1
+    assert not [name for name in settings["bare"] if name.startswith("dropped.")]
+    assert seen("azure")["entries"]["written"]["endpoint"] == "host:theirs.openai.azure.com:443"
+
+
+def test_azure_responses_honours_them():
+    settings = seen("azure")["settings"]["responses"]
+    assert settings["timeout.read"][0] == {"timeout": 9.0}
+    assert settings["timeout.read"][1].startswith("tests/unit/worker/providers_program.py:")
+    assert settings["max_retries"][0] == 1
+    assert not [name for name in settings if name.startswith("dropped.")]
+    assert settings["base_url"][0] == "https://theirs.openai.azure.com/openai/v1/"

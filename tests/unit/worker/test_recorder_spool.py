@@ -102,15 +102,15 @@ def test_a_million_leave_some_tens_of_thousands_and_say_how_many_they_were(recor
     exchanges = [frame for frame in opened.values() if frame["name"] == "net.exchange"]
     lost = [frame["spans"] for frame in told if frame["k"] == "dropped"][-1]
 
-    assert 8192 < len(requests) < 30_000
+    assert 4096 < len(requests) < 20_000
     assert lost == {"http.request": made - len(requests), "net.exchange": made - len(exchanges)}
     assert all(frame["parent"] in opened for frame in exchanges)
     failed = [frame["id"] for frame in told if frame["k"] == "close" and frame["failure"]]
     assert len(failed) == 1
     assert failed[0] in opened
-    late = [int(frame["id"].partition(".")[2]) for frame in requests][8192:]
+    late = [int(frame["id"].partition(".")[2]) for frame in requests][4096:]
     gaps = [after - before for before, after in itertools.pairwise(late)]
-    assert max(gaps) <= 2 * 16  # evenly: no long stretch is missing
+    assert max(gaps) <= 2 * 64  # evenly: no long stretch is missing
     assert told[-1]["recorder"]["spans"] == len(opened)
     assert len(recorder._spans) < 10_000
 
