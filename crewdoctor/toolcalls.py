@@ -12,7 +12,7 @@ from crewdoctor.model.evidence import Evidence
 from crewdoctor.model.inventory import ToolEntry
 from crewdoctor.model.setting import Location
 from crewdoctor.model.span import Failure, FailureKind, Span
-from crewdoctor.remedies import written_await, written_call
+from crewdoctor.remedies import of_file, written_await, written_call
 from crewdoctor.waits import WIRE, unfinished
 
 ALONE = "tool.isolated"
@@ -186,6 +186,8 @@ def waiting_call(evidence: Evidence, span: Span, waiting: str, location: Locatio
     entries = scan_of(evidence.recording, span.subject)
     place = (location.file, location.line) if location else None
     here = [entry for entry in entries if (entry.location.file, entry.location.line) == place]
+    if waiting in {"file", "gil"}:
+        return (of_file(location.source) if location and waiting == "file" else waiting), ""
     if waiting in OWN_WAITS and location and (awaited := written_await(location.source)):
         return "asyncio", awaited
     if waiting in OWN_WAITS:
