@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from crewdoctor.endpoint import chat, embeddings, generate_content, messages, responses
+from crewdoctor.endpoint import chat, converse, embeddings, generate_content, messages, responses
 from crewdoctor.endpoint.faults import Faults
 from crewdoctor.endpoint.options import EndpointOptions
 from crewdoctor.endpoint.requests_seen import RequestsSeen
@@ -48,6 +48,11 @@ def app(options: EndpointOptions) -> Starlette:
     )
     routes = [Route(prefix + path, call, methods=[verb]) for path, call, verb in paths for prefix in _PREFIXES]
     routes += [Route(f"/{version}/{{rest:path}}", generate_content.call, methods=["POST"]) for version in _OF_GEMINI]
+    routes += [
+        Route("/model/{model:path}/converse", converse.converse, methods=["POST"]),
+        Route("/model/{model:path}/converse-stream", converse.converse, methods=["POST"]),
+        Route("/model/{model:path}/count-tokens", converse.count_tokens, methods=["POST"]),
+    ]
     routes.append(Route("/_crewdoctor/log", _log))
     routes.append(Route("/_crewdoctor/page", _page, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]))
     endpoint = Starlette(routes=routes, middleware=[Middleware(Faults, options=options, seen=seen)])

@@ -45,13 +45,18 @@ def _seen(kind):
     return done.stderr[-4000:] if "\n@@" not in done.stdout else json.loads(done.stdout.rpartition("\n@@")[2])
 
 
-PROVIDERS = ["anthropic", "azure", "gemini"]
+PROVIDERS = ["anthropic", "azure", "bedrock", "gemini"]
 CLASSES = {
     "anthropic": ["AnthropicCompletion"],
     "azure": ["AzureCompletion"],
+    "bedrock": ["BedrockCompletion"],
     "gemini": ["GeminiCompletion"],
 }
 PATHS = {
+    "bedrock": {
+        f"/model/anthropic.claude-3-5-sonnet-20241022-v2:0/{method}"
+        for method in ("converse", "converse-stream", "count-tokens")
+    },
     "azure": {"/chat/completions", "/openai/v1/responses"},
     "anthropic": {"/v1/messages", "/v1/messages/count_tokens"},
     "gemini": {
@@ -151,3 +156,15 @@ def test_azure_responses_honours_them():
     assert settings["max_retries"][0] == 1
     assert not [name for name in settings if name.startswith("dropped.")]
     assert settings["base_url"][0] == "https://theirs.openai.azure.com/openai/v1/"
+
+
+def test_bedrock_keeps_crewais_own_limits_whatever_is_written():
+    settings = seen("bedrock")["settings"]
+    for name in ("bare", "written", "streamed"):
+        assert settings[name]["timeout.read"][0] == {"timeout": 300.0}
+        assert settings[name]["timeout.connect"][0] == {"timeout": 60.0}
+        assert settings[name]["max_retries"][0] == 3
+        assert settings[name]["pool.max_connections"][0] == 10
+    assert settings["written"]["dropped.timeout"][0] == 7
+    assert settings["written"]["dropped.max_retries"][0] == 1
+    assert settings["written"]["base_url"][0] == "https://bedrock-runtime.eu-west-1.amazonaws.com"
