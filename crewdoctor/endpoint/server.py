@@ -25,10 +25,10 @@ from crewdoctor.endpoint.faults import Faults
 from crewdoctor.endpoint.options import EndpointOptions
 from crewdoctor.endpoint.requests_seen import RequestsSeen
 
-_PREFIXES = ("/v1", "/openai/v1", "")
-"""Where OpenAI's and Anthropic's paths are: at the root as Azure's chat has them, and its Responses API beneath."""
-_OF_GEMINI = ("v1beta", "v1beta1", "v1")
-"""Versions in Gemini's paths; what OpenAI and Anthropic have under `v1` is looked up before."""
+_PREFIXES = ("/v1", "/openai/v1", "/v1/api/v2/cortex/v1", "")
+"""Where OpenAI's and Anthropic's paths are: at the root as Azure's chat has them, its Responses API and Snowflake's."""
+_OF_GEMINI = ("v1beta", "v1beta1", "v1/models", "v1/publishers", "v1/projects")
+"""Where Gemini's paths begin."""
 _GRACE = 1
 """Seconds an answer under way may still take when the endpoint closes."""
 

@@ -98,6 +98,18 @@ def bedrock():
     }
 
 
+def compatible():
+    return {
+        "bare": LLM(model="ollama/llama3", api_base="http://far.invalid:11434"),
+        "written": LLM(model="openrouter/some/model", api_key="theirs", timeout=7, max_retries=1),
+        "deepseek": LLM(model="deepseek/deepseek-chat", api_key="theirs", api_base="https://api.deepseek.com/v1"),
+        "responses": LLM(model="openai/gpt-4o", api="responses", api_key="theirs", timeout=9),
+        "snowflake": LLM(
+            model="snowflake/claude-4-sonnet", api_key="theirs", account_url="https://x.snowflakecomputing.com"
+        ),
+    }
+
+
 with watched() as constructions:
     models = globals()[kind]()
 sources = Sources(constructions)

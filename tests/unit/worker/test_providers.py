@@ -168,3 +168,23 @@ def test_bedrock_keeps_crewais_own_limits_whatever_is_written():
     assert settings["written"]["dropped.timeout"][0] == 7
     assert settings["written"]["dropped.max_retries"][0] == 1
     assert settings["written"]["base_url"][0] == "https://bedrock-runtime.eu-west-1.amazonaws.com"
+
+
+def test_an_api_base_no_compatible_client_reads_is_told():
+    settings = seen("compatible")["settings"]
+    assert settings["bare"]["dropped.api_base"][0] == "http://far.invalid:11434"
+    assert settings["bare"]["base_url"][0] == "http://localhost:11434/v1/"
+    assert "dropped.api_base" not in settings["deepseek"]
+
+
+def test_compatible_models_are_read_and_keep_their_classes_under_the_embedded_endpoint():
+    settings, entries = seen("compatible")["settings"], seen("compatible")["entries"]
+    assert settings["written"]["timeout.read"][0] == {"timeout": 7.0}
+    assert settings["written"]["max_retries"][0] == 1
+    assert settings["responses"]["timeout.read"][0] == {"timeout": 9.0}
+    assert entries["responses"]["attrs"]["api"] == "responses"
+    assert entries["snowflake"]["endpoint"] == "host:x.snowflakecomputing.com:443"
+    assert {status for _, status, _ in seen("compatible")["requests"]} == {200}
+    assert "SnowflakeCompletion" in seen("compatible")["classes"]
+    endpoint = seen("compatible")["endpoint"].removeprefix("http://").removesuffix("/v1")
+    assert set(seen("compatible")["connects"]) - {"lookup 127.0.0.1"} == {endpoint}
