@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from crewdoctor import wording
 from crewdoctor.model.finding import Finding, Severity
 from crewdoctor.model.layer import Layer
 from crewdoctor.model.recording import Recording
@@ -64,8 +65,16 @@ def exit_code(recording: Recording, findings: Sequence[Finding]) -> int:
 
 
 def unanswered(recording: Recording) -> str:
-    """How the one call of a model failed, where the command stands or falls with it; empty where none did."""
-    failed = [f"{call.model}: {call.failure}" for call in model_calls(recording) if call.failure]
+    """That a model answered none of its calls, or how the one call failed with which a command stands or falls.
+
+    Empty where neither is so.
+    """
+    failed = [
+        f"{each.step.subject}: no answer within {wording.seconds(each.seconds)}"
+        for each in recording.results
+        if each.step.probe == "llm.sdk" and each.facts.get("hung") is True and each.facts.get("answered") is False
+    ]
+    failed += [f"{call.model}: {call.failure}" for call in model_calls(recording) if call.failure]
     if recording.header.options.scope in {"preflight", "llm"}:  # not even begun: no key, no client
         asked = (result for result in recording.results if result.step.probe == "llm.sdk")
         failed += [f"{each.step.subject}: {each.reason}" for each in asked if each.status is Status.FAILED]
