@@ -12,7 +12,7 @@ from crewdoctor.model.evidence import Evidence
 from crewdoctor.model.inventory import ToolEntry
 from crewdoctor.model.setting import Location
 from crewdoctor.model.span import Failure, FailureKind, Span
-from crewdoctor.remedies import written_await, written_call
+from crewdoctor.remedies import of_file, written_await, written_call
 from crewdoctor.waits import WIRE, unfinished
 
 ALONE = "tool.isolated"
@@ -23,6 +23,13 @@ _TRANSPORT = ("tcp.", "tls.", "timeout.", "proxy.", "dns.")
 _BAD_GATEWAY = frozenset({502, 503, 504})
 """Statuses no argument of ours can provoke."""
 _SERVER_ERROR = 500
+OF_ARGUMENTS = frozenset(
+    {
+        *(FailureKind.EXCEPTION, FailureKind.UNKNOWN, FailureKind.BAD_ARGUMENT, FailureKind.PROCESS_EXITED),
+        *(FailureKind.HTTP_CLIENT_ERROR, FailureKind.HTTP_NOT_FOUND),
+    }
+)
+"""What the arguments a model chose may cause: a program's tool was never called with others."""
 _NO_NETWORK = WAITERS | {"sqlite3"}
 _OF_WAITS = {"process": "subprocess"}
 _PLACES = ("url", "uri", "host", "domain", "link", "site", "address", "endpoint", "server", "page")
@@ -179,6 +186,8 @@ def waiting_call(evidence: Evidence, span: Span, waiting: str, location: Locatio
     entries = scan_of(evidence.recording, span.subject)
     place = (location.file, location.line) if location else None
     here = [entry for entry in entries if (entry.location.file, entry.location.line) == place]
+    if waiting in {"file", "gil"}:
+        return (of_file(location.source) if location and waiting == "file" else waiting), ""
     if waiting in OWN_WAITS and location and (awaited := written_await(location.source)):
         return "asyncio", awaited
     if waiting in OWN_WAITS:
