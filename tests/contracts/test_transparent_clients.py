@@ -17,7 +17,7 @@ CLIENTS = sorted(path.stem for path in (FIXTURES / "clients").glob("*.py"))
 HOWS = ("here", "to_thread", "pool", "thread")
 SECONDS = {"mcp_stdio": 20.0}
 """The timeout of clients that start their own server; it is there when its interpreter is."""
-USUAL = 0.8
+USUAL = 1.2
 OFTEN = ("silent", "half", "close", "refused", "untrusted")
 WAIT = 0.3
 WITHIN = 60.0
