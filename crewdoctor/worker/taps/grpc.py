@@ -7,6 +7,7 @@ first message that arrives; a unary call has only an end. Until its status is kn
 from __future__ import annotations
 
 import re
+import sys
 import weakref
 from collections.abc import Callable
 from types import ModuleType
@@ -93,10 +94,11 @@ class _Awaited(_Blocking):
 
     def done(self, result: Any) -> None:
         self._call.leave()
+        _going[result] = self._call
 
         def over(ended: Any) -> None:
-            status = ended._cython_call._status
-            self.ended(status.code() if status else None, status.details() if status else "")
+            status = _settled(ended._cython_call.status())
+            self.ended(_code(status.code()) if status else None, status.details() if status else "")
 
         result.add_done_callback(over)
 
@@ -119,6 +121,18 @@ class _Message:
 
     def failed(self, _error: BaseException) -> None:
         self._call.pause()
+
+
+class _AwaitedMessage(_Message):
+    """The same for `grpc.aio`, whose streams end with a mark instead of a message."""
+
+    __slots__ = ()
+
+    def done(self, message: Any) -> None:
+        if isinstance(message, bytes) or type(message).__name__ != "_EOF":
+            super().done(message)
+        else:
+            self._call.pause()
 
 
 def install(recorder: Recorder) -> None:
@@ -150,12 +164,20 @@ def install(recorder: Recorder) -> None:
         call = _going.get(rendezvous)
         return None if call is None else _Message(call)
 
+    def awaited_message(call: Any) -> _Message | None:
+        going = _going.get(call)
+        return None if going is None else _AwaitedMessage(going)
+
     def asynchronous(module: ModuleType) -> None:
         for name in ("UnaryUnary", "UnaryStream", "StreamUnary", "StreamStream"):
             tap.around(getattr(module, f"{name}MultiCallable"), "__call__", awaited)
 
+    def streams(module: ModuleType) -> None:
+        tap.around_coroutine(module._StreamResponseMixin, "_read", awaited_message)
+
     when_imported("grpc._channel", tap.safely(lambda module: _tapped(tap, module, blocking, started, message)))
     when_imported("grpc.aio._channel", tap.safely(asynchronous))
+    when_imported("grpc.aio._call", tap.safely(streams))
 
 
 def _tapped(tap: Tap, module: ModuleType, blocking: Begin, started: Begin, message: Begin) -> None:
@@ -181,9 +203,25 @@ def _failure(code: Any, details: Any) -> Failure | None:
     return Failure(kind, f"{name}: {words}"[:300], exception=f"grpc.StatusCode.{name}")
 
 
+def _settled(coroutine: Any) -> Any:
+    """What a coroutine returns that has nothing left to wait for; None where it has."""
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        return end.value
+    coroutine.close()
+    return None
+
+
+def _code(number: Any) -> Any:
+    """A status code by its number, which is all that `grpc.aio` keeps."""
+    return next((code for code in sys.modules["grpc"].StatusCode if code.value[0] == number), number)
+
+
 def _aio_target(callable_: Any) -> Any:
     channel = getattr(callable_, "_channel", None)
-    return getattr(channel, "_target", None) or getattr(channel, "target", lambda: b"")()
+    target = getattr(channel, "_target", None) or getattr(channel, "target", b"")
+    return target() if callable(target) else target
 
 
 def _text(value: Any) -> str:
