@@ -37,6 +37,9 @@ _CODE = {
     "botocore": "boto3.client(name, config=Config(connect_timeout=3, read_timeout={read}))",
     "grpc": "stub.Method(request, timeout={read})  # the deadline of the whole call, connecting included",
     "websockets": "connection.recv(timeout={read})",
+    "flock": "fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # raises BlockingIOError; try again for {read} s",
+    "file": "ready, _, _ = select.select([file], [], [], {read})",
+    "gil": 'subprocess.run([sys.executable, "-c", program], timeout={read}, check=True)',
     "redis": "redis.Redis(host=host, socket_timeout={read}, socket_connect_timeout=3)",
 }
 _VERBS = frozenset({"get", "post", "put", "patch", "delete", "head", "options", "request", "stream", "send"})
@@ -77,8 +80,13 @@ _CONNECT = {
 _TITLES = {
     "sqlite3": "Find who keeps its transaction open, and wait less for it",
     "lock": "See who holds the lock, and wait for it with a limit",
+    "flock": "Try the lock without waiting, and give up after a while",
+    "file": "Wait until there is something to read, with a limit",
+    "gil": "Run it in a process of its own, which can be ended",
 }
+_FILE_LOCKS = re.compile(r"\b(?:fcntl\.)?(?:flock|lockf)\(")
 _CLIENT = re.compile(r"\b((?:httpx2?\.)?(?:Async)?Client)\(")
+_WAIT_FOR = re.compile(r"asyncio\.wait_for\((.+), (?:timeout=)?[^,()]+\)$")
 _AWAIT = re.compile(r"\bawait ([A-Za-z_][^:#]*[\w)])$")
 _METHOD = re.compile(r"\b((?!os\.)[A-Za-z_][\w.]*\.(?:get|post|put|patch|delete|head|options|request|stream|send))\(")
 _DRAINED = {
@@ -106,6 +114,11 @@ def written_call(source: str) -> str:
     return found[1] if found else ""
 
 
+def of_file(source: str) -> str:
+    """Which file call a line of source waits in: `flock` for a lock on it, else `file`."""
+    return "flock" if _FILE_LOCKS.search(source) else "file"
+
+
 def written_await(source: str) -> str:
     """What a line of source awaits: `done.wait()`; empty where it awaits nothing that ends on this line."""
     found = _AWAIT.search(source)
@@ -130,6 +143,8 @@ def bounded_call(client: str, call: str = "", read: int = 20, at: Location | Non
         text = text.replace(f"{client}.get(url, ", f"{call}(", 1)
     elif client in {"queue", "future"} and method in {"get", "result"}:
         text = f"{call}(timeout={{read}})"
+    elif client == "asyncio" and (bounded := _WAIT_FOR.match(call)):
+        text = f"await asyncio.wait_for({bounded[1]}, timeout={{read}})"
     elif client == "asyncio":
         text = f"await asyncio.wait_for({call}, timeout={{read}})"
     return Fix(title, text.format(read=read, total=read * 3))

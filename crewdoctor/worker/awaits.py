@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterator
 from types import FrameType
@@ -10,6 +11,7 @@ from typing import Any
 from crewdoctor.worker.stacks import Place, idle, places, whose
 
 _MOST_LINKS = 64
+_WHOLE_FROM = 10
 OTHERS = "other tasks"
 _FOR_OTHERS = frozenset({"wait", "_wait", "wait_for"})
 
@@ -149,3 +151,9 @@ def _ended_by(timer: Any) -> Iterator[Any]:
     for name in ("_task", "_host_task"):
         yield getattr(owner, name, None)
     yield from getattr(owner, "_tasks", None) or ()
+
+
+def as_set(seconds: float, late: float) -> float:
+    """A timeout as it was set, of which all was seen but at most `late` seconds: from ten on people set whole ones."""
+    whole = math.ceil(seconds - 0.1)
+    return float(whole) if whole >= _WHOLE_FROM and whole - seconds <= late + 0.1 else round(seconds, 1)

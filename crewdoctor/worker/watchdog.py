@@ -20,7 +20,7 @@ from typing import Any
 from crewdoctor.model.setting import UNLIMITED, Location, Seconds
 from crewdoctor.wire.codec import encode
 from crewdoctor.worker.answer_part import answer_part
-from crewdoctor.worker.awaits import OTHERS, awaited, held_up, seconds_left, tasks
+from crewdoctor.worker.awaits import OTHERS, as_set, awaited, held_up, seconds_left, tasks
 from crewdoctor.worker.child_wait import child_wait
 from crewdoctor.worker.descendants import Descendants
 from crewdoctor.worker.descriptors import others_peer
@@ -227,7 +227,7 @@ class Watchdog:
         waiter = 2 if peer == OTHERS else int(kind in WAITERS or not kind)
         left = seconds_left(task) if waiter else None
         if left is not None and (left < float("inf") or (kind and not self._bounded())):
-            held = Seconds(round(now - seen.since + left, 1)) if left < float("inf") else UNLIMITED
+            held = Seconds(as_set(now - seen.since + left, TICK)) if left < float("inf") else UNLIMITED
             attrs = {**attrs, "timeout": encode(held)}
         key = ("task", id(task), seen.place)
         return Sighting(key, seen.since, stack, _name(None, task), kind, span, attrs, waiter)

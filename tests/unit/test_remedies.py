@@ -16,6 +16,10 @@ FIXES = [
     ("queue", "_answers.get", "_answers.get(timeout=20)"),
     ("future", "f.result", "f.result(timeout=20)"),
     ("asyncio", "done.wait()", "await asyncio.wait_for(done.wait(), timeout=20)"),
+    ("asyncio", "asyncio.wait_for(done.wait(), 60)", "await asyncio.wait_for(done.wait(), timeout=20)"),
+    ("flock", "", "fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)"),
+    ("file", "", "ready, _, _ = select.select([file], [], [], 20)"),
+    ("gil", "", 'subprocess.run([sys.executable, "-c", program], timeout=20, check=True)'),
     ("sqlite3", "db.execute", "sqlite3.connect(path, timeout=5)"),
 ]
 

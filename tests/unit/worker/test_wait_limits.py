@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from crewdoctor.worker.awaits import seconds_left
+from crewdoctor.worker.awaits import as_set, held_up, seconds_left
 from crewdoctor.worker.child_wait import child_wait
 from crewdoctor.worker.descriptors import peer_of, registered, selected, shown
 from crewdoctor.worker.kernel_wait import kernel_wait
@@ -98,3 +98,36 @@ def test_what_cannot_be_read_names_nobody():
     assert selected(64, 0, 0, 0) == []
     assert registered(-1) == []
     assert peer_of([-1]) == ""
+
+
+@pytest.mark.parametrize(("seen", "told"), [(59.5, 60.0), (60.0, 60.0), (59.2, 59.2), (2.1, 2.1), (60.05, 60.0)])
+def test_a_limit_is_told_as_it_was_set(seen, told):
+    assert as_set(seen, 0.5) == told
+
+
+def in_loop(how):
+    """What `held_up` says while a coroutine blocks its loop, beside another one or alone, and while it does not."""
+    found, go = [], threading.Event()
+
+    def look():
+        found.extend(held_up(sys._current_frames()).values())
+        go.set()
+
+    async def asks():
+        await asyncio.sleep(0)
+        threading.Timer(0.1, look).start()
+        if how == "awaits":
+            await asyncio.to_thread(go.wait, 5.0)
+        else:
+            go.wait(5.0)
+
+    async def main():
+        await asyncio.gather(asks(), *([] if how == "alone" else [asyncio.sleep(0.05)]))
+
+    asyncio.run(main())
+    return found
+
+
+@pytest.mark.parametrize(("how", "held"), [("blocks", [1]), ("alone", []), ("awaits", [])])
+def test_a_blocked_loop_is_told_with_how_many_it_holds_up(how, held):
+    assert in_loop(how) == held
