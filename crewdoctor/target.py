@@ -48,6 +48,7 @@ class Project:
             "project_root": str(self.root),
             "inputs": dict(options.inputs),
             "llm": options.llm,
+            "offline": options.llm == "embedded" or options.scope == "settings",
             "include_content": options.include_content,
             "kind": {"llm": "model", "net": "hosts"}.get(options.scope, "crew"),
             "model": dict(options.model),

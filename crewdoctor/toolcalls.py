@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from statistics import median
 
@@ -22,6 +23,13 @@ _TRANSPORT = ("tcp.", "tls.", "timeout.", "proxy.", "dns.")
 _BAD_GATEWAY = frozenset({502, 503, 504})
 """Statuses no argument of ours can provoke."""
 _SERVER_ERROR = 500
+OF_ARGUMENTS = frozenset(
+    {
+        *(FailureKind.EXCEPTION, FailureKind.UNKNOWN, FailureKind.BAD_ARGUMENT, FailureKind.PROCESS_EXITED),
+        *(FailureKind.HTTP_CLIENT_ERROR, FailureKind.HTTP_NOT_FOUND),
+    }
+)
+"""What the arguments a model chose may cause: a program's tool was never called with others."""
 _NO_NETWORK = WAITERS | {"sqlite3"}
 _OF_WAITS = {"process": "subprocess"}
 _PLACES = ("url", "uri", "host", "domain", "link", "site", "address", "endpoint", "server", "page")
@@ -41,6 +49,14 @@ class ToolCalls:
     def every(self) -> list[Span]:
         """All of them."""
         return sorted((*self.alone, *self.loaded, *self.crew), key=lambda span: span.start)
+
+
+def served(spans: Iterable[Span]) -> bool:
+    """Whether there were calls and every one was answered: a limit that is missing then is exposure, no more."""
+    made = [span for span in spans if not blocked_by_us(span)]
+    return bool(made) and all(
+        not unfinished(span) and span.failure is None and not span.attrs.get("error_text") for span in made
+    )
 
 
 def tool_calls(evidence: Evidence) -> list[ToolCalls]:

@@ -59,8 +59,13 @@ def place(location: Location | None, root: str = "") -> str:
     """`tools.py:57`: from the project's folder on, where it lies in it; empty for nowhere."""
     if location is None:
         return ""
+    return within(str(location), root)
+
+
+def within(path: str, root: str = "") -> str:
+    """A path from the project's folder on, where it lies in it."""
     folder = root.rstrip("/") + "/" if root else ""
-    return str(location).removeprefix(folder)
+    return path.removeprefix(folder)
 
 
 def joined(parts: list[str]) -> str:

@@ -160,6 +160,28 @@ def from_contents(body: Mapping[str, Any]) -> Conversation:
     )
 
 
+def from_converse(body: Mapping[str, Any]) -> Conversation:
+    """Read the body of Bedrock's `converse`."""
+    said = [("system", flattened(body["system"]))] if body.get("system") else []
+    called: list[str] = []
+    for message in body.get("messages") or ():
+        blocks = [block for block in message.get("content") or () if isinstance(block, dict)]
+        said.append((str(message.get("role")), flattened(blocks)))
+        called += [str(block["toolUse"].get("name")) for block in blocks if block.get("toolUse")]
+        said += [("tool", str(block["toolResult"].get("content"))) for block in blocks if block.get("toolResult")]
+    config = body.get("toolConfig") or {}
+    offered = [tool["toolSpec"] for tool in config.get("tools") or () if tool.get("toolSpec")]
+    chosen = config.get("toolChoice") or {}
+    named = f"={chosen['tool'].get('name')}" if chosen.get("tool") else "required" if "any" in chosen else "auto"
+    return Conversation(
+        said=tuple(said),
+        tools=_offered({**each, "parameters": (each.get("inputSchema") or {}).get("json")} for each in offered),
+        called=tuple(called),
+        choice=named,
+        limit=_limit(body.get("inferenceConfig") or {}, "maxTokens"),
+    )
+
+
 _PARAMETERS = ("parametersJsonSchema", "parameters_json_schema", "parameters")
 """Google takes both spellings, and its SDK (1.65) sends both."""
 

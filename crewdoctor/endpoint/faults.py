@@ -15,7 +15,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from crewdoctor.endpoint import generate_content, messages
+from crewdoctor.endpoint import converse, generate_content, messages
 from crewdoctor.endpoint.options import EndpointOptions
 from crewdoctor.endpoint.pacing import for_ever
 from crewdoctor.endpoint.requests_seen import RequestsSeen
@@ -24,6 +24,7 @@ SIMULATED = "x-crewdoctor-simulated"
 _MODEL_PATHS: tuple[str, ...] = (
     *("/chat/completions", "/responses", "/embeddings", "/input_tokens", "/messages", "/count_tokens"),
     *generate_content.PATHS,
+    *converse.PATHS,
 )
 _ANTHROPIC = ("/messages", "/count_tokens")
 
@@ -116,6 +117,8 @@ def _refuse(scope: Scope, status: int, message: str, code: str) -> JSONResponse:
     if scope["path"].endswith(_ANTHROPIC):
         kind = "rate_limit_error" if status == 429 else "api_error"  # noqa: PLR2004 - RFC 6585
         return JSONResponse(messages.refusal(message, kind), status)
+    if scope["path"].endswith(converse.PATHS):
+        return converse.refused(message, status)
     if scope["path"].endswith(generate_content.PATHS):
         return JSONResponse(generate_content.refusal(message, status), status)
     return JSONResponse({"error": {"message": message, "type": code, "param": None, "code": code}}, status)

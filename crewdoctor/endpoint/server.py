@@ -20,15 +20,15 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from crewdoctor.endpoint import chat, embeddings, generate_content, messages, responses
+from crewdoctor.endpoint import chat, converse, embeddings, generate_content, messages, responses
 from crewdoctor.endpoint.faults import Faults
 from crewdoctor.endpoint.options import EndpointOptions
 from crewdoctor.endpoint.requests_seen import RequestsSeen
 
-_PREFIXES = ("/v1", "/openai/v1", "")
-"""Where OpenAI's and Anthropic's paths are: at the root as Azure's chat has them, and its Responses API beneath."""
-_OF_GEMINI = ("v1beta", "v1beta1", "v1")
-"""Versions in Gemini's paths; what OpenAI and Anthropic have under `v1` is looked up before."""
+_PREFIXES = ("/v1", "/openai/v1", "/v1/api/v2/cortex/v1", "")
+"""Where OpenAI's and Anthropic's paths are: at the root as Azure's chat has them, its Responses API and Snowflake's."""
+_OF_GEMINI = ("v1beta", "v1beta1", "v1/models", "v1/publishers", "v1/projects")
+"""Where Gemini's paths begin."""
 _GRACE = 1
 """Seconds an answer under way may still take when the endpoint closes."""
 
@@ -48,6 +48,11 @@ def app(options: EndpointOptions) -> Starlette:
     )
     routes = [Route(prefix + path, call, methods=[verb]) for path, call, verb in paths for prefix in _PREFIXES]
     routes += [Route(f"/{version}/{{rest:path}}", generate_content.call, methods=["POST"]) for version in _OF_GEMINI]
+    routes += [
+        Route("/model/{model:path}/converse", converse.converse, methods=["POST"]),
+        Route("/model/{model:path}/converse-stream", converse.converse, methods=["POST"]),
+        Route("/model/{model:path}/count-tokens", converse.count_tokens, methods=["POST"]),
+    ]
     routes.append(Route("/_crewdoctor/log", _log))
     routes.append(Route("/_crewdoctor/page", _page, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]))
     endpoint = Starlette(routes=routes, middleware=[Middleware(Faults, options=options, seen=seen)])

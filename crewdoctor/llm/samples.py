@@ -37,7 +37,7 @@ OURS = 600.0
 def retry_after(error: BaseException | None) -> float:
     """Return the seconds a refusal asks to wait, 0 where it states none (or a date, which RFC 9110 allows as well)."""
     for _ in range(CAUSES):
-        headers: Any = getattr(getattr(error, "response", None), "headers", None)
+        headers = _headers(error)
         stated = headers.get("retry-after") if headers is not None else None
         if stated is not None or error is None:
             break
@@ -48,6 +48,14 @@ def retry_after(error: BaseException | None) -> float:
         return max(0.0, float(stated or 0.0))
     except ValueError:
         return 0.0
+
+
+def _headers(error: BaseException | None) -> Any:
+    """The headers of the answer an error was made of; botocore holds them in plain dictionaries."""
+    response: Any = getattr(error, "response", None)
+    if isinstance(response, dict):
+        return response.get("ResponseMetadata", {}).get("HTTPHeaders")
+    return getattr(response, "headers", None)
 
 
 @dataclass(slots=True)

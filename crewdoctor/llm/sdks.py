@@ -11,6 +11,7 @@ _CLASSES = {
     "openai": ("raw", "RawModel"),
     "anthropic": ("raw_anthropic", "AnthropicModel"),
     "azure.ai.inference": ("raw_azure", "AzureModel"),
+    "boto3": ("raw_bedrock", "BedrockModel"),
     "google.genai": ("raw_gemini", "GeminiModel"),
 }
 """SDK to file and class."""

@@ -20,7 +20,7 @@ from crewdoctor.report.exit_code import examined, exit_code, failed_by_itself, f
 from crewdoctor.report.naming import named
 from crewdoctor.report.questions import questions, stopped
 from crewdoctor.report.unseen import unseen
-from crewdoctor.timeline.clocks import clocks
+from crewdoctor.timeline.clocks import clocks, longest
 from crewdoctor.timeline.model_calls import model_calls
 from crewdoctor.wire.codec import WireError, decode
 
@@ -55,7 +55,7 @@ def assemble(
         format=SCHEMA,
         crewdoctor=recording.header.crewdoctor,
         started=recording.header.started,
-        target=inventory.target if inventory else recording.header.options.target,
+        target=_target(recording),
         crew=inventory.crew if inventory else "",
         verdict=_verdict(recording, accused, sum(len(each.ignored) for each in outcomes)),
         scope=recording.header.options.scope,
@@ -216,6 +216,13 @@ def _unexamined(recording: Recording, outcomes: Sequence[RuleOutcome]) -> tuple[
     return tuple(dict.fromkeys(found))
 
 
+def _target(recording: Recording) -> str:
+    """What was diagnosed, as it was named; a program as it was started, whichever of its processes has the crew."""
+    if recording.inventory is None or recording.header.options.scope == "run":
+        return recording.header.options.target
+    return recording.inventory.target
+
+
 def _program(recording: Recording) -> str:
     """How a recorded program ended, in words; what its own process said where nobody stood around it."""
     gone = next((event for event in recording.events if event.name == "program.ended"), None)
@@ -243,6 +250,7 @@ def _environment(recording: Recording) -> dict[str, Any]:
     if told := clocks(recording):
         facts["clocks"] = told
         facts["program"] = _program(recording)
+        facts["longest"] = longest(recording)
     if recording.recorder:
         facts["recorder"] = recording.recorder
     if inventory is not None:

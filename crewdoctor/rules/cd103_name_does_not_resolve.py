@@ -30,7 +30,7 @@ from crewdoctor.model.evidence import Evidence
 from crewdoctor.model.finding import Finding, Fix, Quantity
 from crewdoctor.model.inventory import Endpoint
 from crewdoctor.model.layer import Layer
-from crewdoctor.model.reach import REACH_KEYS, Reach, cost, reaches
+from crewdoctor.model.reach import REACH_KEYS, Reach, attempts_at, cost, reaches
 from crewdoctor.model.rule import rule
 from crewdoctor.model.span import Span
 
@@ -38,17 +38,16 @@ from crewdoctor.model.span import Span
 @rule(
     "CD103",
     since="0.1",
-    needs=("span:dns.lookup", "result:net.dns"),
-    uses=("inventory", "span:dns.query", "setting:llm.base_url", *REACH_KEYS),
+    needs=("span:dns.lookup", "result:net.dns|program"),
+    uses=("result:net.dns", "inventory", "span:dns.query", "setting:llm.base_url", *REACH_KEYS),
 )
 def name_does_not_resolve(evidence: Evidence) -> Iterator[Finding]:
     """One finding per endpoint whose name has no address by the system resolver."""
     results = {result.step.args.get("host"): result for result in evidence.results("net.dns")}
-    lookups = evidence.spans("dns.lookup", probe="net.dns")
     queries = evidence.spans("dns.query", probe="net.dns")
     for way in reaches(evidence):
         endpoint = way.endpoint
-        mine = [span for span in lookups if span.attrs.get("host") == endpoint.host and "sample" in span.attrs]
+        mine = attempts_at(evidence, endpoint, "dns.lookup", "net.dns")
         if (
             not mine
             or way.worked

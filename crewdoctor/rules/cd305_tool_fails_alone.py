@@ -37,6 +37,7 @@ from crewdoctor.model.setting import Seconds
 from crewdoctor.model.span import Failure, FailureKind, Span
 from crewdoctor.remedies import bounded_call, written_call
 from crewdoctor.toolcalls import (
+    OF_ARGUMENTS,
     TOOL_KEYS,
     ToolCalls,
     accuses,
@@ -65,8 +66,9 @@ def tool_fails_alone(evidence: Evidence) -> Iterator[Finding]:
             if (failure := _failure(evidence, span))
             and accuses(evidence, calls.tool, span, failure)
             and failure.kind is not FailureKind.TIMEOUT_LOCK  # CD330 says whose lock
+            and not (evidence.program and failure.kind in OF_ARGUMENTS)
         ]
-        if not any(_failure(evidence, span) for span in calls.alone):
+        if not any(_failure(evidence, span) for span in calls.alone) and not evidence.program:
             continue
         if failed and not any(_succeeded(evidence, span) for span in calls.loaded):
             yield _finding(evidence, calls, failed)
@@ -102,6 +104,9 @@ def _finding(evidence: Evidence, calls: ToolCalls, failed: list[tuple[Span, Fail
     ids = tuple(each.id for each, _ in failed)
     alone = sum(1 for each in calls.alone if _failure(evidence, each))
     as_well = ", and in the crew as well" if calls.crew and all(_failure(evidence, each) for each in calls.crew) else ""
+    times = f"{of_n(alone, len(calls.alone))} alone{as_well}"
+    if not calls.alone:
+        times = f"{of_n(len(failed), len(calls.crew))} in the program"
     requests = tuple(each for each in wires(evidence, span, "http.request") if not unfinished(each))
     took = span.seconds(evidence.end_of(span))
     measured = limit = None
@@ -130,7 +135,7 @@ def _finding(evidence: Evidence, calls: ToolCalls, failed: list[tuple[Span, Fail
         severity=Severity.ERROR,
         layer=Layer.TOOL,
         subject=tool.subject,
-        message=(f"Tool `{tool.name}` failed {of_n(alone, len(calls.alone))} alone{as_well}: {text}{told}."),
+        message=f"Tool `{tool.name}` failed {times}: {text}{told}.",
         evidence=tuple(dict.fromkeys(ids)),
         measured=measured,
         limit=limit,

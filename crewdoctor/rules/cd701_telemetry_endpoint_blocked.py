@@ -48,7 +48,7 @@ MOST = 0.5
 @rule(
     "CD701",
     since="0.1",
-    needs=(),
+    needs=("result:environment.telemetry|span:process.exit",),
     uses=("result:environment.telemetry", "span:tcp.connect", "inventory", *EXIT_KEYS),
 )
 def telemetry_endpoint_blocked(evidence: Evidence) -> Iterator[Finding]:

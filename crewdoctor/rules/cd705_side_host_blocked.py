@@ -54,7 +54,7 @@ def side_host_blocked(evidence: Evidence) -> Iterator[Finding]:
     owned = {span.id for name in _OWNERS for span in evidence.spans(name)}
     parents = {span.id: span.parent for span in evidence.recording.spans}
     every = {span.id: span for span in evidence.recording.spans}
-    recorded = evidence.recording.header.options.scope == "run"
+    recorded = evidence.program
     stuck = any(unfinished(kickoff) for kickoff in evidence.spans("crew.kickoff"))
     lost: dict[str, list[Span]] = {}
     for name in WIRE:

@@ -6,7 +6,12 @@ from typing import Any
 
 from crewdoctor.model.recording import Recording
 from crewdoctor.model.span import Span
+from crewdoctor.waits import WIRE, unfinished
 
+WAITS = frozenset({*WIRE, "llm.call", "tool.call", "limiter.sleep", "retry.backoff", "prompt.trace"})
+WORTH_A_LINE = 1.0
+"""Seconds from which a wait is one of the longest (ours)."""
+_MOST_LINES = 5
 _SHOWN = 3
 _WORTH = 0.3
 
@@ -33,6 +38,38 @@ def clocks(recording: Recording) -> list[dict[str, Any]]:
         end = gone if gone is not None else ending.end if ending.end is not None else recording.end
         told.append({"name": "exit", "seconds": round(end - ending.start, 3), "detail": _waited(ending, mine, end)})
     return told
+
+
+def longest(recording: Recording) -> list[dict[str, Any]]:
+    """The longest waits of a recorded program, in a crew or beside one: `name`, `whom`, `seconds`, `open`, `at`."""
+    if recording.header.options.scope != "run":
+        return []
+    ends = {result.step.id: result.end for result in recording.results}
+    by_id = {span.id: span for span in recording.spans}
+    told: list[dict[str, Any]] = []
+    for span in recording.spans:
+        above = by_id.get(span.parent or "")
+        if span.name not in WAITS or (above is not None and above.name in WAITS and above.name != "tool.call"):
+            continue
+        host, port = span.attrs.get("host"), span.attrs.get("port")
+        whom = f"{host}:{port}" if host and port else str(host or span.subject)
+        seconds = round(span.seconds(ends.get(span.step, recording.end)), 3)
+        if seconds >= WORTH_A_LINE:
+            told.append(
+                {"name": span.name, "whom": whom, "seconds": seconds, "open": unfinished(span), "span": span.id}
+            )
+    told.sort(key=lambda each: -each["seconds"])
+    return [{**each, "at": _line(recording, str(each["span"]))} for each in told[:_MOST_LINES]]
+
+
+def _line(recording: Recording, span: str) -> str:
+    """The user's line it was last seen waiting at, beneath it included."""
+    within = {span}
+    for each in recording.spans:
+        if each.parent in within:
+            within.add(each.id)
+    looks = [look for look in recording.stacks if look.span in within and look.user_frame is not None]
+    return str(looks[-1].user_frame) if looks else ""
 
 
 def _before_kickoffs(span: Span, spans: list[Span]) -> bool:

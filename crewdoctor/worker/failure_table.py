@@ -122,10 +122,8 @@ BY_EAI: dict[int, Kind] = {
 BY_TEXT: tuple[tuple[re.Pattern[str], Kind], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), kind)
     for pattern, kind in (
-        (
-            r"server disconnected|closed (the )?connection (without|unexpectedly)|remote end closed|eof occurred",
-            Kind.TCP_CLOSED,
-        ),
+        (r"server disconnected|closed (the )?connection (without|unexpectedly)|remote end closed", Kind.TCP_CLOSED),
+        (r"eof (occurred|detected)|unexpected eof", Kind.TCP_CLOSED),
         (r"database (table |schema )?is locked|lock (wait )?timeout", Kind.TIMEOUT_LOCK),
         (r"tunnel connection failed|proxy authentication required", Kind.PROXY_REFUSED),
         (r"handshake operation timed out", Kind.TLS_TIMEOUT),

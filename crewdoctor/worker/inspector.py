@@ -37,6 +37,7 @@ from crewdoctor.worker.machine import environment_facts, proxies, rate_limit_att
 from crewdoctor.worker.parts import Parts, parts_of
 from crewdoctor.worker.peers import noted_peers
 from crewdoctor.worker.provenance import Sources
+from crewdoctor.worker.providers.bedrock import keep_from_metadata
 from crewdoctor.worker.secrets_held import learn_objects
 from crewdoctor.worker.source_place import running
 from crewdoctor.worker.tool_facts import tool_facts
@@ -49,6 +50,8 @@ def inspect(args: dict[str, Any], recorder: Any) -> tuple[Inventory, LoadedCrew]
     """The inventory of the target, and its live objects. Raises TargetDoesNotLoad, having noted `load_failure`."""
     target_name, root = str(args["target"]), str(args.get("project_root") or "")
     given = dict(args.get("inputs") or {})
+    if args.get("offline"):
+        keep_from_metadata()
     try:
         with _last_words(recorder), recorder.span("python.import", layer=Layer.ENVIRONMENT) as span:
             target = load(target_name, root, inputs=given, stand_ins=args.get("llm", "auto") != "own")

@@ -46,7 +46,7 @@ class _Late(MetaPathFinder):
         original = loader.exec_module
 
         def exec_module(module: ModuleType) -> None:
-            del loader.exec_module
+            vars(loader).pop("exec_module", None)
             original(module)
             for hook in self.wanted.pop(fullname, ()):
                 hook(module)

@@ -65,7 +65,8 @@ def whose(filename: str) -> str:
 def places(frame: FrameType | None) -> Iterator[Place]:
     """From the innermost frame outwards."""
     while frame is not None:
-        yield frame.f_code, frame.f_lineno
+        # A frame that another thread has just entered may be at no line yet.
+        yield frame.f_code, frame.f_lineno or frame.f_code.co_firstlineno
         frame = frame.f_back
 
 

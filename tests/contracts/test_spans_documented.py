@@ -12,7 +12,7 @@ from crewdoctor.wire.thinning import WIRE
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "spans.md").read_text(encoding="utf-8")
-CODE = ("worker", "probes", "llm")
+CODE = ("worker", "probes", "llm", "supervisor")
 OWN = {"subject", "layer", "parent", "start", "end", "failure"}
 """Members of a span itself, not of its attributes."""
 OPENING = {"open", "span", "TimedSpan", "__init__"}
@@ -46,12 +46,12 @@ def written():
     found = {"span": {}, "event": {}, "fact": {}, "attribute": {}}
     for path, node in nodes():
         where = f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 0)}"
-        for kind, name in (*_of_a_call(node), *_of_a_table(path, node)):
+        for kind, name in (*_of_a_call(node, path), *_of_a_table(path, node)):
             found[kind].setdefault(name, where)
     return found
 
 
-def _of_a_call(node):
+def _of_a_call(node, path):
     if not isinstance(node, ast.Call):
         return
     called = getattr(node.func, "attr", getattr(node.func, "id", ""))
@@ -63,9 +63,9 @@ def _of_a_call(node):
         # `TimedSpan` keeps the peer for the table of operations in flight.
         given -= OWN | ({"peer"} if called in {"TimedSpan", "__init__"} else set())
         yield from (("attribute", name) for name in given)
-    elif called in CLOSING and _is_ours(node):
+    elif called in CLOSING and _is_ours(node) and path.parent.name != "supervisor":
         yield from (("attribute", name) for name in given - OWN)
-    elif called == "event" and names:
+    elif called in {"event", "_event"} and names:
         yield "event", names[0]
         yield from (("attribute", name) for name in given)
     elif called == "fact" and names:

@@ -7,7 +7,7 @@ import pytest
 
 from crewdoctor import budget, rulebook
 from crewdoctor.model.evidence import Evidence
-from crewdoctor.model.inventory import Inventory, ToolEntry
+from crewdoctor.model.inventory import Endpoint, Inventory, ToolEntry
 from crewdoctor.model.options import Options
 from crewdoctor.pipeline import analyse
 from crewdoctor.wire.codec import encode
@@ -119,6 +119,30 @@ def test_an_outermost_import_of_a_program_is_timed(recorded, seconds, count):
     assert [each.subject for each in found] == ["module:app"] * count
 
 
+@pytest.mark.parametrize(("seconds", "count"), [(14.0, 1), (4.0, 0)])
+def test_a_program_whose_own_body_waits_before_its_kickoff_starts_late(recorded, seconds, count):
+    records = [
+        *(opened(1, "python.import", 0.2, module="crewai"), closed(1, 3.0)),
+        *(opened(2, "http.request", 3.0, host="catalog.internal", port=80), closed(2, 3.0 + seconds)),
+        *(opened(3, "crew.kickoff", 20.0, layer="crew", subject="crew:crew"), closed(3, 22.0)),
+    ]
+
+    assert [each.host for each in told(recorded(KNOWN, *records, DONE), "CD704")] == ["catalog.internal:80"] * count
+
+
+@pytest.mark.parametrize(("kind", "code"), [("tcp.refused", "CD105"), ("tcp.timeout", "CD106"), ("", "")])
+def test_the_networks_rules_read_the_programs_own_connections(recorded, kind, code):
+    subject = "host:svc.internal:80"
+    endpoint = Endpoint(subject, "http", "svc.internal", 80, "tool", used_by=("tool:t",))
+    known = {"k": "inventory", "inventory": encode(Inventory("main.py", "c", "/p", "recorded", endpoints=(endpoint,)))}
+    place = {"host": "svc.internal", "port": 80, "address": "10.0.0.7"}
+    kickoff = [opened(1, "crew.kickoff", 1.0, layer="crew", subject="crew:c"), closed(1, 9.0)]
+    held = recorded(known, *kickoff, opened(2, "tcp.connect", 2.0, 1, **place), closed(2, 7.0, kind), DONE)
+
+    found = [each for name in ("CD105", "CD106") for each in told(held, name)]
+    assert [(each.code, each.subject) for each in found] == ([(code, subject)] if code else [])
+
+
 def test_a_host_asked_by_a_thread_beside_the_kickoff_is_not_the_crews(recorded):
     kickoff = [opened(1, "crew.kickoff", 5.0, layer="crew", subject="crew:crew"), closed(1, 20.0)]
     imports = [opened(2, "python.import", 0.2, module="crewai"), closed(2, 3.0)]
@@ -199,3 +223,39 @@ def test_cut_off_at_any_byte_it_reads_as_far_as_it_goes(recorded, tmp_path):
     for length in range(first, len(whole)):
         (tmp_path / "cut.jsonl").write_bytes(whole[:length])
         analyse(read_recording(tmp_path / "cut.jsonl"))
+
+
+def a_tool_that_failed(kind):
+    tool = ToolEntry("tool:t", "t", "function", None)
+    yield {"k": "inventory", "inventory": encode(Inventory("main.py", "c", "/p", "recorded", tools=(tool,)))}
+    yield opened(1, "crew.kickoff", 1.0, layer="crew", subject="crew:c")
+    yield opened(2, "tool.call", 2.0, 1, "tool:t", "tool", args_source="model")
+    yield closed(2, 3.0, kind, "E")
+    yield closed(1, 4.0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "count"),
+    [("http.unauthorized", 1), ("tls.untrusted", 1), ("python.exception", 0), ("http.not_found", 0), ("", 0)],
+)
+def test_a_tool_of_a_program_is_accused_of_what_no_argument_causes(recorded, kind, count):
+    assert len(told(recorded(*a_tool_that_failed(kind), DONE), "CD305")) == count
+
+
+def test_what_a_program_did_not_record_is_not_run_and_never_quiet(recorded):
+    outcomes = {each.code: each for each in analyse(recorded(KNOWN, DONE)).rules}
+
+    assert outcomes["CD701"].status.value == "not applicable"
+    assert outcomes["CD701"].reason == "nothing was recorded for result:environment.telemetry or span:process.exit"
+    assert outcomes["CD103"].status.value == outcomes["CD410"].status.value == "not applicable"
+
+
+def test_the_longest_waits_are_told_with_the_hosts_they_wait_for(recorded):
+    waits = [
+        *(opened(1, "http.request", 1.0, host="slow.internal", port=80), closed(1, 6.0)),
+        *(opened(2, "tcp.connect", 1.0, 1, host="slow.internal", port=80), closed(2, 5.0)),
+        *(opened(3, "http.request", 7.0, host="quick.internal", port=80), closed(3, 7.2)),
+    ]
+    longest = analyse(recorded(KNOWN, *waits, DONE)).environment["longest"]
+
+    assert [(each["whom"], each["seconds"], each["open"]) for each in longest] == [("slow.internal:80", 5.0, False)]

@@ -32,6 +32,18 @@ def clocks(report: Report) -> Iterator[Line]:
             indent=2,
             hang=21,
         )
+    waits = report.environment.get("longest") or ()
+    if waits:
+        yield line("longest waits:", indent=2)
+    for each in waits:
+        mark = ">" if each["open"] else ""
+        yield line(
+            f"{mark + wording.seconds(float(each['seconds'])):>19}",
+            f"  {each['name']} {each['whom']}",
+            (f"  {wording.within(each['at'], str(report.environment.get('project_root', '')))}", "dim"),
+            indent=2,
+            hang=21,
+        )
 
 
 def ladder(report: Report, *, every: bool = True) -> Iterator[Line]:

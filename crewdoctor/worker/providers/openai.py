@@ -12,7 +12,7 @@ import os
 from typing import Any
 
 from crewdoctor.model.inventory import LlmEntry
-from crewdoctor.model.setting import REFUSED, UNKNOWN, Provenance, Setting
+from crewdoctor.model.setting import DROPPED, REFUSED, UNKNOWN, Provenance, Setting
 from crewdoctor.wire.redact import redact
 from crewdoctor.worker import client_settings
 from crewdoctor.worker.client_settings import (
@@ -28,7 +28,12 @@ from crewdoctor.worker.dropped import plain
 from crewdoctor.worker.hosts import endpoint
 from crewdoctor.worker.provenance import Sources, default_of
 
-_MODULES = ("crewai.llms.providers.openai.completion", "crewai.llms.providers.openai_compatible.completion")
+_COMPATIBLE = "crewai.llms.providers.openai_compatible.completion"
+_MODULES = (
+    "crewai.llms.providers.openai.completion",
+    _COMPATIBLE,
+    "crewai.llms.providers.snowflake.completion",
+)
 _BASE_URLS = ("OPENAI_BASE_URL", "OPENAI_API_BASE")
 _PARAMETERS = ("temperature", "top_p", "max_tokens", "max_completion_tokens", "seed", "reasoning_effort")
 
@@ -45,6 +50,7 @@ def describe(llm: Any, subject: str, sources: Sources) -> tuple[LlmEntry, list[S
         base_url = str(getattr(client, "base_url", "") or getattr(llm, "base_url", "") or "")
         where = endpoint(base_url, "llm")
         settings = _settings(llm, client, subject, sources) + _refused(llm, client, subject, sources)
+        settings += _unused_base(llm, base_url, subject, sources)
     finally:
         if made:
             with contextlib.suppress(Exception):
@@ -139,6 +145,17 @@ def _refused(llm: Any, client: Any, subject: str, sources: Sources) -> list[Sett
         for name, value in given.items()
         if name not in known
     ]
+
+
+def _unused_base(llm: Any, base_url: str, subject: str, sources: Sources) -> list[Setting]:
+    """`api_base` of an OpenAI-compatible model: the client's address is made of `base_url` alone."""
+    written = str(
+        getattr(llm, "api_base", None) or (getattr(llm, "additional_params", None) or {}).get("api_base") or ""
+    )
+    if type(llm).__module__ != _COMPATIBLE or not written or base_url.startswith(written.rstrip("/")):
+        return []
+    note = "crewai does not read it for this provider, base_url alone"
+    return [Setting(subject, "llm", f"{DROPPED}api_base", redact(written), sources.of(llm, "api_base"), note)]
 
 
 def _passed_on(llm: Any, prepare: str) -> dict[str, Any]:

@@ -26,6 +26,16 @@ from crewdoctor.worker.watchdog import Watchdog
 _FOREVER = float("inf")
 
 
+class _Beating(Watchdog):
+    """Says at every look that something still blocks: nobody else will know when this process was killed."""
+
+    def look(self, *, everything: bool = False) -> None:
+        """Look once, and say that there was somebody to look."""
+        super().look(everything=everything)
+        if self._due or self._recorder.inflight:
+            self._recorder.move()
+
+
 class Recorded:
     """This process, recording itself."""
 
@@ -54,7 +64,7 @@ class Recorded:
     def watch(self) -> None:
         """Look at what blocks from now on."""
         reading, self._control = pipe()
-        self._watchdog = Watchdog(self.recorder, reading, os.path.realpath(Path.cwd()))
+        self._watchdog = _Beating(self.recorder, reading, os.path.realpath(Path.cwd()))
         self._watchdog.start()
 
     def rest(self) -> None:

@@ -54,9 +54,8 @@ class _Clock(MetaPathFinder):
         original = loader.exec_module
 
         def exec_module(module: ModuleType) -> None:
-            if extended is None:
-                del loader.exec_module
-            else:
+            vars(loader).pop("exec_module", None)
+            if extended is not None:
                 loader.exec_module = extended
             self._run(original, module, name)
 

@@ -94,10 +94,11 @@ class Looks:
         for fd in [fd for fd in self._others if fd not in descriptors]:
             self._forget(fd)
         for fd in descriptors:
+            connection = self._connections.table.get(fd)
             inode = kernel_sockets.inode_of(fd)
             if not inode and fd in self._others:
                 self._forget(fd)
-            if not inode or self._is_anothers(fd):
+            if not inode or self._is_anothers(fd, connection, inode):
                 continue
             sock = kernel_sockets.ask(fd, inode)
             if sock is not None:
@@ -108,15 +109,12 @@ class Looks:
             found.update(kernel_sockets.table(connecting))
         return {inode: (sock, "") for inode, sock in found.items() if sock.port and sock.local_port not in serving}
 
-    def _is_anothers(self, fd: int) -> bool:
+    def _is_anothers(self, fd: int, connection: Connection | None, inode: int) -> bool:
         """Whether another tap sees this socket; a descriptor that has become another socket is not that one."""
-        table = self._connections.table
-        connection = table.get(fd)
         if connection is None:
             self._others.pop(fd, None)
-            return False
-        inode = kernel_sockets.inode_of(fd)
-        if table.get(fd) is not connection:
+            return fd in self._connections.table
+        if self._connections.table.get(fd) is not connection:
             return True  # it has just been opened anew
         known = self._others.get(fd)
         if known is None or known[0] is not connection:

@@ -42,17 +42,23 @@ class Exchange:
         """The same as the exchange tells it."""
         self._connections = connections_of(recorder)
         self._key = 0
+        self._before = (0, 0)
         self._before = self._bytes()
 
     def waits(self, _state: Any) -> None:
-        """The generator waits for the socket."""
+        """The generator waits for the socket. Having sent nothing it goes on with an answer, or waits for news."""
         connection = self.connection
         if connection is None or self._key:
             return
-        self._connections.sending(connection, self._told)
-        self._count()
+        if self._has_sent():
+            self._connections.sending(connection, self._told)
+            self._count()
         self._key = self._recorder.enter("recv", peer=connection.peer, timeout=self._timeout, span=connection.span)
         connection.reading += 1
+
+    def _has_sent(self) -> bool:
+        told = kernel_sockets.ask(self._fd)
+        return told is None or told.sent is None or told.sent > self._before[0]
 
     def ready(self, _ready: Any) -> None:
         """The socket is ready."""
@@ -63,8 +69,10 @@ class Exchange:
         self._over()
 
     def failed(self, error: BaseException) -> None:
-        """It raised, or was given up."""
-        self._over(self._why(error, "recv"))
+        """It raised, or was given up. An error of the server's is an answer."""
+        answered = getattr(error, "sqlstate", None) is not None
+        why = self._why(error, "recv")
+        self._over(None if answered and not why.kind.is_timeout else why)
 
     def _why(self, error: BaseException, doing: str) -> Failure:
         if not isinstance(error, GeneratorExit):
@@ -104,8 +112,9 @@ class Exchange:
         self._before = now
 
     def _bytes(self) -> tuple[int, int]:
+        """Sent and received on the connection; as before where it has gone since."""
         told = kernel_sockets.ask(self._fd) if self._fd >= 0 else None
-        return (told.sent or 0, told.received or 0) if told is not None else (0, 0)
+        return self._before if told is None or told.sent is None else (told.sent, told.received or 0)
 
 
 class Login(Exchange):
@@ -169,6 +178,9 @@ class Login(Exchange):
         super().failed(error)
         if self._fd >= 0:
             self._connections.closed(self._fd)
+
+    def _has_sent(self) -> bool:
+        return True
 
     def _shaken(self, failure: Failure | None = None) -> None:
         tls, self._tls = self._tls, None

@@ -37,7 +37,21 @@ def azure(base_url, *, stream=False, timeout=None, max_retries=0):
     return "azure.ai.inference", client, {"model": "gpt-4o", "temperature": 0.1}
 
 
-SDKS = pytest.mark.parametrize("sdk", [anthropic, azure, gemini])
+def bedrock(base_url, *, stream=False, timeout=None, max_retries=0):
+    retries = {"total_max_attempts": max_retries + 1, "mode": "standard"}
+    client = {
+        "session": {
+            "aws_access_key_id": "AK",
+            "aws_secret_access_key": "sk-planted-secret",
+            "region_name": "eu-west-1",
+        },
+        "config": {"read_timeout": timeout or 300, "connect_timeout": 60, "retries": retries},
+        "endpoint_url": base_url.removesuffix("/v1"),
+    }
+    return "boto3", client, {"model": "anthropic.claude-any", "inferenceConfig": {"temperature": 0.1}}
+
+
+SDKS = pytest.mark.parametrize("sdk", [anthropic, azure, bedrock, gemini])
 
 
 def crew_of(sdk, base_url, *, stream=False, **client):
@@ -69,7 +83,7 @@ def test_a_latency_above_the_users_timeout_is_seen_and_the_attempts_are_counted(
         spans, facts, _ = run(crew_of(sdk, served.base_url, timeout=0.4, max_retries=1))
         asked = len(served.seen.entries)
     assert facts["cold"] >= 0.7
-    again = {anthropic: 1}.get(sdk, 0)  # the others repeat a status, and no silence
+    again = {anthropic: 1, bedrock: 1}.get(sdk, 0)  # the others repeat a status, and no silence
     assert (facts["attempts"], facts["cut_off"]) == (1 + again, True)
     assert asked == len(spans) + again
     assert spans[-1]["failure"]["kind"] == "timeout.read"

@@ -42,6 +42,7 @@ from crewdoctor.worker import providers  # noqa: E402
 from crewdoctor.worker.construction import watched  # noqa: E402
 from crewdoctor.worker.embedded import put_under  # noqa: E402
 from crewdoctor.worker.provenance import Sources  # noqa: E402
+from crewdoctor.worker.providers.bedrock import keep_from_metadata  # noqa: E402
 
 calls: list[str] = []
 
@@ -83,6 +84,29 @@ def azure():
         "written": LLM(model="azure/gpt-4o", timeout=7, max_retries=1, **key),
         "streamed": LLM(model="azure/gpt-4o-mini", stream=True, temperature=0.25, **key),
         "responses": LLM(model="azure/gpt-4o", api="responses", timeout=9, max_retries=1, **key),
+    }
+
+
+def bedrock():
+    key = {"aws_access_key_id": "AKtheirs", "aws_secret_access_key": "theirs", "region_name": "eu-west-1"}
+    name = "bedrock/anthropic.claude-3-5-sonnet-20241022-v2:0"
+    keep_from_metadata()
+    return {
+        "bare": LLM(model=name),
+        "written": LLM(model=name, timeout=7, max_retries=1, **key),
+        "streamed": LLM(model=name, stream=True, temperature=0.25, max_tokens=700, **key),
+    }
+
+
+def compatible():
+    return {
+        "bare": LLM(model="ollama/llama3", api_base="http://far.invalid:11434"),
+        "written": LLM(model="openrouter/some/model", api_key="theirs", timeout=7, max_retries=1),
+        "deepseek": LLM(model="deepseek/deepseek-chat", api_key="theirs", api_base="https://api.deepseek.com/v1"),
+        "responses": LLM(model="openai/gpt-4o", api="responses", api_key="theirs", timeout=9),
+        "snowflake": LLM(
+            model="snowflake/claude-4-sonnet", api_key="theirs", account_url="https://x.snowflakecomputing.com"
+        ),
     }
 
 

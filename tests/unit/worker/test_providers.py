@@ -45,13 +45,18 @@ def _seen(kind):
     return done.stderr[-4000:] if "\n@@" not in done.stdout else json.loads(done.stdout.rpartition("\n@@")[2])
 
 
-PROVIDERS = ["anthropic", "azure", "gemini"]
+PROVIDERS = ["anthropic", "azure", "bedrock", "gemini"]
 CLASSES = {
     "anthropic": ["AnthropicCompletion"],
     "azure": ["AzureCompletion"],
+    "bedrock": ["BedrockCompletion"],
     "gemini": ["GeminiCompletion"],
 }
 PATHS = {
+    "bedrock": {
+        f"/model/anthropic.claude-3-5-sonnet-20241022-v2:0/{method}"
+        for method in ("converse", "converse-stream", "count-tokens")
+    },
     "azure": {"/chat/completions", "/openai/v1/responses"},
     "anthropic": {"/v1/messages", "/v1/messages/count_tokens"},
     "gemini": {
@@ -151,3 +156,35 @@ def test_azure_responses_honours_them():
     assert settings["max_retries"][0] == 1
     assert not [name for name in settings if name.startswith("dropped.")]
     assert settings["base_url"][0] == "https://theirs.openai.azure.com/openai/v1/"
+
+
+def test_bedrock_keeps_crewais_own_limits_whatever_is_written():
+    settings = seen("bedrock")["settings"]
+    for name in ("bare", "written", "streamed"):
+        assert settings[name]["timeout.read"][0] == {"timeout": 300.0}
+        assert settings[name]["timeout.connect"][0] == {"timeout": 60.0}
+        assert settings[name]["max_retries"][0] == 3
+        assert settings[name]["pool.max_connections"][0] == 10
+    assert settings["written"]["dropped.timeout"][0] == 7
+    assert settings["written"]["dropped.max_retries"][0] == 1
+    assert settings["written"]["base_url"][0] == "https://bedrock-runtime.eu-west-1.amazonaws.com"
+
+
+def test_an_api_base_no_compatible_client_reads_is_told():
+    settings = seen("compatible")["settings"]
+    assert settings["bare"]["dropped.api_base"][0] == "http://far.invalid:11434"
+    assert settings["bare"]["base_url"][0] == "http://localhost:11434/v1/"
+    assert "dropped.api_base" not in settings["deepseek"]
+
+
+def test_compatible_models_are_read_and_keep_their_classes_under_the_embedded_endpoint():
+    settings, entries = seen("compatible")["settings"], seen("compatible")["entries"]
+    assert settings["written"]["timeout.read"][0] == {"timeout": 7.0}
+    assert settings["written"]["max_retries"][0] == 1
+    assert settings["responses"]["timeout.read"][0] == {"timeout": 9.0}
+    assert entries["responses"]["attrs"]["api"] == "responses"
+    assert entries["snowflake"]["endpoint"] == "host:x.snowflakecomputing.com:443"
+    assert {status for _, status, _ in seen("compatible")["requests"]} == {200}
+    assert "SnowflakeCompletion" in seen("compatible")["classes"]
+    endpoint = seen("compatible")["endpoint"].removeprefix("http://").removesuffix("/v1")
+    assert set(seen("compatible")["connects"]) - {"lookup 127.0.0.1"} == {endpoint}
