@@ -7,6 +7,7 @@ import os
 import sysconfig
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from inspect import CO_COROUTINE
 from pathlib import Path
 from types import CodeType, FrameType
 
@@ -91,6 +92,21 @@ def within_library(stack: list[Place]) -> bool:
     """Whether a library waits, and not the user's own line or the standard library it calls."""
     kinds = (whose(code.co_filename) for code, _ in stack)
     return next((kind for kind in kinds if kind != "standard"), "") == "library"
+
+
+def in_own_coroutine(stack: list[Place]) -> bool:
+    """Whether the user's innermost code is called by a coroutine of the user's, and not by a library's.
+
+    A plain function that a library runs in its event loop is not its author's doing.
+    """
+    kinds = [whose(code.co_filename) for code, _ in stack]
+    first = kinds.index("user") if "user" in kinds else len(kinds)
+    for (code, _), kind in zip(stack[first:], kinds[first:], strict=True):
+        if kind not in {"user", "standard"}:
+            return False
+        if kind == "user" and code.co_flags & CO_COROUTINE:
+            return True
+    return False
 
 
 def waiting(stack: list[Place]) -> str:

@@ -30,7 +30,7 @@ from crewdoctor.worker.kernel_wait import KernelWait, children_cpu_seconds, kern
 from crewdoctor.worker.operation import Operation
 from crewdoctor.worker.recorder import Recorder
 from crewdoctor.worker.sightings import WAITERS, Sighting, told_of
-from crewdoctor.worker.stacks import Place, described, idle, places, waiting, whose, within_library
+from crewdoctor.worker.stacks import Place, described, idle, in_own_coroutine, places, waiting, whose, within_library
 from crewdoctor.worker.taps.shared import connections_of
 from crewdoctor.worker.unseen import Unseen
 
@@ -171,11 +171,11 @@ class Watchdog:
                 _name(names.get(operation.thread_id), task),
                 _kind(operation, names.get(operation.thread_id)),
                 operation.span or spans.get(operation.thread_id),
-                {**self._attributes(operation, now), **_stalls(held, operation.thread_id)},
+                {**self._attributes(operation, now), **_stalls(held, operation.thread_id, frame)},
             )
         for ident, frame in frames.items():
             if ident not in told_threads and (sighting := self._thread_sighting(ident, frame, names, spans, now)):
-                yield replace(sighting, attrs={**sighting.attrs, **_stalls(held, ident)})
+                yield replace(sighting, attrs={**sighting.attrs, **_stalls(held, ident, frame)})
         for task_id, (ident, task, stack) in chains.items():
             if task_id not in told_tasks and (sighting := self._task_sighting(task, stack, spans.get(ident), now)):
                 yield sighting
@@ -289,8 +289,8 @@ def _kind(operation: Operation, thread: threading.Thread | None) -> str:
     return "lock" if held == "sleep" else held or "cpu"
 
 
-def _stalls(held: dict[int, int], thread_id: int) -> dict[str, Any]:
-    return {"loop_waits": held[thread_id]} if thread_id in held else {}
+def _stalls(held: dict[int, int], thread_id: int, frame: FrameType | None) -> dict[str, Any]:
+    return {"loop_waits": held[thread_id]} if thread_id in held and in_own_coroutine(list(places(frame))) else {}
 
 
 def _name(thread: threading.Thread | None, task: Any) -> str:

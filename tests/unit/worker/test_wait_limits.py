@@ -14,6 +14,7 @@ from crewdoctor.worker.awaits import as_set, held_up, seconds_left
 from crewdoctor.worker.child_wait import child_wait
 from crewdoctor.worker.descriptors import peer_of, registered, selected, shown
 from crewdoctor.worker.kernel_wait import kernel_wait
+from crewdoctor.worker.stacks import in_own_coroutine, places
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="/proc")
 
@@ -131,3 +132,31 @@ def in_loop(how):
 @pytest.mark.parametrize(("how", "held"), [("blocks", [1]), ("alone", []), ("awaits", [])])
 def test_a_blocked_loop_is_told_with_how_many_it_holds_up(how, held):
     assert in_loop(how) == held
+
+
+def plainly(go):
+    go.wait(5.0)
+
+
+async def in_a_coroutine(go):
+    plainly(go)
+
+
+@pytest.mark.parametrize(("called", "own"), [(plainly, False), (in_a_coroutine, True)])
+def test_a_plain_function_in_a_loop_is_not_its_authors_doing(called, own):
+    """Both block the loop they run in; only the coroutine was written to."""
+    go, found = threading.Event(), []
+
+    def run():
+        if called is in_a_coroutine:
+            asyncio.run(called(go))
+        else:
+            called(go)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    time.sleep(0.2)
+    found = list(places(sys._current_frames()[thread.ident]))
+    go.set()
+    thread.join(5.0)
+    assert in_own_coroutine(found) is own
