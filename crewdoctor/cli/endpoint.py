@@ -28,7 +28,8 @@ def endpoint(
 ) -> None:
     """Serve a model that costs nothing.
 
-    OpenAI-compatible, on 127.0.0.1, until interrupted; it misbehaves on demand.
+    OpenAI-compatible, and in the forms of Anthropic, Gemini, Azure and Bedrock, on 127.0.0.1, until interrupted; it
+    misbehaves on demand.
     """
     from crewdoctor.cli import faults
     from crewdoctor.config import seconds

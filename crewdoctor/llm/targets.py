@@ -70,4 +70,6 @@ def _left_out(llm: LlmEntry, covered: dict[str, str], options: Options) -> str:
         return f"same model, endpoint and settings as {covered[llm.subject]}, which is called"
     if options.llm == "embedded":
         return "the simulated model is called once for all" if covered else ""
+    if llm.attrs.get("raw") is False:
+        return "a model behind LiteLLM has no SDK of its own; the full crew shows what it does"
     return "" if llm.known else f"calling {llm.provider} is not known to this version"

@@ -46,7 +46,7 @@ class LlmEntry:
     attrs: dict[str, Any] = field(default_factory=dict)
     """Parameters for raw calls: `base_url`, `stream`, `temperature`, `max_tokens`, `api` (chat|responses|messages).
 
-    Of another provider than OpenAI also `library` (its HTTP client) and `key_variable`.
+    Of another provider than OpenAI also `library` (its HTTP client) and `key_variable`; `raw` False: it has no SDK.
     """
 
 

@@ -89,7 +89,8 @@ def where_and_who(
 ) -> list[Setting]:
     """The settings `base_url` and `api_key` (presence only)."""
     built = sources.constructions.of(llm)
-    named = next((name for name in ("base_url", "api_base", "endpoint") if built and name in built.keywords), "")
+    names = (name for name in ("base_url", "api_base", "endpoint") if built and name in built.keywords)
+    named = next((name for name in names if getattr(llm, name, None)), "")
     whence = sources.of(llm, named) if named else sources.of_variable(*variables.urls) or default_of(variables.package)
     by_code = built and "api_key" in built.keywords
     key_from = sources.of(llm, "api_key") if by_code else sources.of_variable(*variables.keys)

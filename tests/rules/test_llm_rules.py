@@ -7,7 +7,9 @@ import pytest
 
 from crewdoctor import budget, rulebook
 from crewdoctor.model.evidence import Evidence
+from crewdoctor.model.finding import Severity
 from crewdoctor.model.layer import Layer
+from crewdoctor.model.setting import Seconds
 from crewdoctor.model.span import Failure, FailureKind, Span, Stack
 from crewdoctor.waits import blocked
 from crewdoctor.wire.recording import read_recording
@@ -227,3 +229,46 @@ def test_the_sdk_asks_again_for_a_stream_only_that_had_not_begun(first, counted)
     (finding,) = told(changed(streamed, change), "CD201")
     assert "between two chunks" in finding.message
     assert counted in finding.message
+
+
+def with_model(recording, **fields):
+    inventory = recording.inventory
+    llms = tuple(
+        replace(llm, **{**fields, "attrs": {**llm.attrs, **fields.get("attrs", {})}}) for llm in inventory.llms
+    )
+    return replace(recording, inventory=replace(inventory, llms=llms))
+
+
+@pytest.mark.parametrize(
+    ("provider", "words"),
+    [
+        ("openai", "LLM(..., timeout=60, max_retries=1)"),
+        ("gemini", "HttpOptions(timeout=60000)"),
+        ("azure", "read_timeout=60"),
+        ("bedrock", "Config("),
+    ],
+)
+def test_a_limit_is_suggested_where_the_provider_reads_it(provider, words):
+    (finding,) = told(with_model(held("cd208_fires"), provider=provider), "CD208")
+    assert words in finding.fix.code
+
+
+def test_a_refused_key_is_asked_for_under_the_providers_own_name():
+    (finding,) = told(with_model(held("cd214_fires"), attrs={"key_variable": "ANTHROPIC_API_KEY"}), "CD214")
+    assert "ANTHROPIC_API_KEY" in finding.fix.code
+
+
+def test_a_dropped_limit_that_is_in_force_anyway_is_a_note():
+    recording = held("cd204_fires")
+    settings = tuple(
+        replace(each, value=Seconds(30.0)) if each.name == "timeout.read" else each
+        for each in recording.inventory.settings
+    )
+    recording = replace(recording, inventory=replace(recording.inventory, settings=settings))
+    severities = {finding.limit.name if finding.limit else "": finding.severity for finding in told(recording, "CD204")}
+    assert severities["timeout"] is Severity.INFO
+
+
+def test_retries_that_never_reach_the_client_are_a_warning():
+    severities = [finding.severity for finding in told(held("cd204_fires"), "CD204")]
+    assert severities == [Severity.ERROR, Severity.WARNING]

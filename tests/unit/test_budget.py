@@ -262,6 +262,17 @@ def test_what_would_have_ended_a_model_call_counts_every_attempt():
     assert ledger_of(crew(read=UNKNOWN)).would_end_llm(MODEL).after is UNKNOWN
 
 
+def test_an_sdk_that_repeats_no_silence_is_waited_for_once_per_execution():
+    recording = crew(read=300.0, retries=3)
+    silence = Setting(MODEL, "llm", "max_retries.read", 0, SDK)
+    inventory = replace(recording.inventory, settings=(*recording.inventory.settings, silence))
+
+    ending = ledger_of(replace(recording, inventory=inventory)).would_end_llm(MODEL)
+
+    assert ending.after == Seconds(900.0)
+    assert "the crew would have made 3" in ending.text
+
+
 def test_a_target_that_did_not_load_has_an_empty_ledger():
     ledger = ledger_of(Recording(Header()))
 

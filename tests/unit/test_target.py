@@ -108,3 +108,12 @@ def test_without_a_project_the_target_is_a_minimal_crew_and_a_wrong_name_is_refu
 def test_loading_gets_half_of_a_short_deadline():
     options = Options(target=__file__, deadline=20.0, python=sys.executable)
     assert find_project(options).inspect_arguments(options)["deadline"] == 10.0
+
+
+@pytest.mark.parametrize(
+    ("options", "offline"),
+    [({}, False), ({"llm": "own"}, False), ({"llm": "embedded"}, True), ({"scope": "settings"}, True)],
+)
+def test_what_makes_no_call_of_the_crews_own_models_is_loaded_offline(options, offline):
+    held = Options(target=__file__, python=sys.executable, **options)
+    assert find_project(held).inspect_arguments(held)["offline"] is offline

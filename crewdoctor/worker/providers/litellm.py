@@ -46,6 +46,7 @@ def describe(llm: Any, subject: str, sources: Sources) -> tuple[LlmEntry, list[S
             "base_url": redact(base_url),
             "stream": bool(getattr(llm, "stream", False)),
             "api": provider or "completion",
+            "raw": False,
             "class": type(llm).__name__,
             "library": "httpx",
             "key_variable": f"{provider.upper()}_API_KEY" if provider else "",

@@ -302,6 +302,14 @@ def test_plan_calls_each_distinct_model_once_and_says_what_it_leaves_out():
     assert "anthropic" in planned[2].reason
 
 
+def test_a_model_without_an_sdk_of_its_own_is_left_to_the_full_crew():
+    behind = LlmEntry(SUBJECT, "groq/llama", "litellm", known=True, attrs={"raw": False})
+    (planned,) = llm_sdk.plan(inventory(behind), Options(llm="own"), ())
+    assert isinstance(planned, Skip)
+    assert "LiteLLM" in planned.reason
+    assert isinstance(next(iter(llm_sdk.plan(inventory(behind), Options(llm="embedded"), ()))), Step)
+
+
 def test_plan_on_the_embedded_model_costs_nothing():
     own = LlmEntry(SUBJECT, "gpt-4o", "openai", known=True)
     foreign = LlmEntry("agent:c/llm", "claude", "anthropic", known=False)

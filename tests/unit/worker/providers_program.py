@@ -110,6 +110,14 @@ def compatible():
     }
 
 
+def litellm():
+    os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+    return {
+        "bare": LLM(model="groq/llama-3.3-70b-versatile"),
+        "written": LLM(model="groq/llama-3.3-70b-versatile", api_key="theirs", timeout=7, max_retries=1),
+    }
+
+
 with watched() as constructions:
     models = globals()[kind]()
 sources = Sources(constructions)

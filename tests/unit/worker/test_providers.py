@@ -188,3 +188,14 @@ def test_compatible_models_are_read_and_keep_their_classes_under_the_embedded_en
     assert "SnowflakeCompletion" in seen("compatible")["classes"]
     endpoint = seen("compatible")["endpoint"].removeprefix("http://").removesuffix("/v1")
     assert set(seen("compatible")["connects"]) - {"lookup 127.0.0.1"} == {endpoint}
+
+
+def test_litellm_tells_what_its_calls_are_given_and_is_unknown_else():
+    pytest.importorskip("litellm")
+    settings, entries = seen("litellm")["settings"], seen("litellm")["entries"]
+    assert settings["bare"]["timeout.read"][0] == {"timeout": "unknown"}
+    assert settings["written"]["timeout.read"][0] == {"timeout": 7.0}
+    assert settings["written"]["max_retries"][0] == 1
+    assert entries["written"]["endpoint"] == "host:api.groq.com:443"
+    assert (entries["bare"]["usable_key"], entries["written"]["usable_key"]) == (False, True)
+    assert seen("litellm")["classes"] == ["OpenAICompletion"]
