@@ -288,10 +288,13 @@ def test_a_recording_that_cannot_be_written_says_so_and_the_program_runs(tmp_pat
     assert err.startswith("crewdoctor: not recorded (FileNotFoundError")
 
 
-@pytest.mark.parametrize("module", ["ssl", "asyncio", "platform", "email.message", "concurrent.futures", "sqlite3"])
+@pytest.mark.parametrize(
+    "module", ["ssl", "asyncio", "platform", "email.message", "concurrent.futures", "sqlite3", "crewai"]
+)
 @pytest.mark.parametrize("version", [sys.version_info[:2], *sorted(others())])
 def test_whatever_is_imported_first_is_whole_and_there_once(tmp_path, module, version):
     python = {sys.version_info[:2]: sys.executable, **others()}[version]
+    (tmp_path / "crewai.py").write_text("import socket\n")
     program = (
         f"import {module}, socket, sys; import http.client, urllib.request; print(sys.modules['socket'] is socket)"
     )
