@@ -13,7 +13,7 @@ PYTEST = $(BIN)/python -m pytest -q -n $(JOBS) --dist loadscope
 # Compiled files go beside the project, whatever the environment says of bytecode.
 RUN := env -u PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX=$(CURDIR)/.cache/pyc
 
-.PHONY: setup quick test demo scoreboard bench-probe-llm matrix-versions lock docs clean
+.PHONY: setup quick test demo scoreboard bench-probe-llm bench-recorder bench-ground-truth bench-preflight bench-hook matrix matrix-versions lock docs clean
 
 setup: $(STAMP)
 
@@ -43,6 +43,27 @@ scoreboard: $(STAMP)
 
 bench-probe-llm: $(STAMP)
 	$(RUN) $(BIN)/python fixtures/bench_probe_llm.py
+
+# A healthy crew's preflight without a model's call, against `import crewai` alone.
+bench-preflight: $(STAMP)
+	$(RUN) $(BIN)/python fixtures/bench_preflight.py
+
+# What the recorder sees of each client library, from real calls to local servers: docs/clients.md.
+matrix: $(STAMP)
+	$(RUN) $(BIN)/python fixtures/matrix_clients.py
+
+# What the hook of `crewdoctor hook-path` costs a start of Python; 1 ms or more without its variable fails.
+bench-hook: $(STAMP)
+	$(RUN) $(BIN)/python fixtures/bench_hook.py
+
+# Requests with and without the recorder, beside OpenTelemetry's instrumentations in an environment of its own under
+# .cache; a crew with and without; the memory of a million spans. PARTS="requests crew memory" are all of it.
+bench-recorder: $(STAMP)
+	$(RUN) $(BIN)/python fixtures/bench_recorder.py $(PARTS)
+
+# Recorded phases beside the server's own stamps, and beside what this machine oversleeps.
+bench-ground-truth: $(STAMP)
+	$(RUN) $(BIN)/python fixtures/ground_truth.py
 
 # Crews in environments of their own: crewai 1.0 to the newest, Python 3.10 to 3.13; half a gigabyte each under .cache.
 matrix-versions: $(STAMP)

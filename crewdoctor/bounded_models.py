@@ -28,7 +28,10 @@ _CODE = {"gemini": _GEMINI, "azure": _AZURE, "bedrock": _BEDROCK}
 
 def bounded_model(llm: LlmEntry, seconds: float | str) -> str:
     """Code that lets an answer of this model take `seconds`, and repeats a failed request once at most."""
-    form = _CODE.get(llm.provider)
-    if form is None:
-        return f"LLM(..., timeout={seconds}, max_retries=1)"
-    return form.format(seconds=seconds, ms=round(float(seconds) * 1000))
+    return replaced(llm, seconds) or f"LLM(..., timeout={seconds}, max_retries=1)"
+
+
+def replaced(llm: LlmEntry, seconds: float | str) -> str:
+    """Code for a model whose `timeout` would change nothing; empty where it is taken."""
+    form = _CODE.get(llm.provider, "")
+    return form and form.format(seconds=seconds, ms=round(float(seconds) * 1000))

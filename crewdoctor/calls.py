@@ -30,7 +30,9 @@ SPENT = re.compile(r"\binsufficient_quota\b")
 LONGEST_WORDS = 200
 _MESSAGE = re.compile(r"""['"](?:message|detail)['"]: (['"])(.+?)\1[,}]""")
 _TAGS = re.compile(r"<[^>]{1,200}>")
-NOT_ITS_FAULT = frozenset({FailureKind.DEADLINE, FailureKind.BLOCKED_WOULD_WRITE, FailureKind.CANCELLED})
+NOT_ITS_FAULT = frozenset(
+    {FailureKind.DEADLINE, FailureKind.INTERRUPTED, FailureKind.BLOCKED_WOULD_WRITE, FailureKind.CANCELLED}
+)
 """Failures that are ours."""
 
 

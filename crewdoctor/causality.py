@@ -8,7 +8,8 @@ Knows no rule by code. A explains B only by structure:
 3. *beneath*: B says that it depends on A's subject, or on an endpoint whose clients take the proxy A is about; or A
    is about the very host B was waiting for; or the inventory says so (tool on host, agent on model and tools, crew on
    agents) and A cost what B cost: a port that refuses in a millisecond does not explain a minute;
-4. *setting*: both name one setting, of which A saw the effect and B did not.
+4. *setting*: both name one setting, of which A saw the effect and B did not;
+5. *part*: A is graver, and what B says of its subject's call is a part of what A tells: both name that span.
 
 What was not observed explains nothing that was, and nothing explains what is graver than itself. What is foretold and
 cost nothing depends only on what it names.
@@ -106,6 +107,7 @@ class _Structure:
             or self._inside(cause, effect)
             or self._narrower(cause, effect)
             or _same_setting(cause, effect)
+            or self._part(cause, effect)
         )
 
     def _beneath(self, cause: Finding, effect: Finding) -> bool:
@@ -158,6 +160,10 @@ class _Structure:
         mine = {span.id for span in self._spans(cause)}
         theirs = {span.id for span in self._spans(effect)}
         return cause.subject == effect.subject and bool(theirs) and theirs < mine
+
+    def _part(self, cause: Finding, effect: Finding) -> bool:
+        shared = set(cause.evidence) & {span.id for span in self._spans(effect) if span.subject == effect.subject}
+        return bool(shared) and cause.severity.rank < effect.severity.rank
 
     def _spans(self, finding: Finding) -> list[Span]:
         return [self.spans[each] for each in finding.evidence if each in self.spans]

@@ -19,7 +19,19 @@ _OWN_VARIABLES = frozenset({"CREWDOCTOR_CI"})
 _UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*\Z")
 _INTERNAL = frozenset(
-    {"dry_run", "verbosity", "interactive", "target", "scope", "no_llm", "with_crew", "tool", "hosts", "model"}
+    {
+        "dry_run",
+        "verbosity",
+        "interactive",
+        "target",
+        "scope",
+        "no_llm",
+        "with_crew",
+        "tool",
+        "hosts",
+        "model",
+        "input_origins",
+    }
 )
 """Options that belong to one run; a config file cannot set them."""
 
@@ -50,6 +62,7 @@ def configure(
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
     warnings: list[str] = []
+    inputs_from: dict[str, str] = {}
     for source, origin_of in (
         _file_values(folder),
         _environment_values(environment, warnings),
@@ -60,7 +73,9 @@ def configure(
             merged = name in {"inputs", "tool_arguments"} and name in values
             values[name] = {**values[name], **read} if merged else read
             origins[name] = origin_of(name)
-    return Configured(Options(**{**(defaults or {}), **values}, **(known or {})), origins, tuple(warnings))
+            inputs_from |= dict.fromkeys(read, origin_of(name)) if name == "inputs" else {}
+    told = {**(defaults or {}), **values}
+    return Configured(Options(**told, input_origins=inputs_from, **(known or {})), origins, tuple(warnings))
 
 
 def seconds(text: str, origin: str) -> float:

@@ -7,11 +7,12 @@ already measured, and when nothing (no byte, span or event) has moved for longer
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from crewdoctor.model.plan import Step
 from crewdoctor.model.result import Status, StepResult
+from crewdoctor.model.span import FailureKind
+from crewdoctor.reading import CPU, Live, LiveStep, Open
 
 TOOL_ALONE, MODEL_ALONE = "tool.isolated", "llm.sdk"
 WHOLE = frozenset({"crew.kickoff", "agent.bisect"})
@@ -24,144 +25,27 @@ STILL = 10.5
 LEAST, MOMENT = 4.0, 2.0
 """Seconds a tool is given where its lane's time is used up, and kept for each tool still to come."""
 QUIET = 20.0
-SLACK = 1.5
-"""Seconds a look may come late: looks at one thing double their distance."""
 TIMES_LONGEST = 3.0
 GRACE = 2.0
 """Seconds a timeout may be late."""
-CPU = "cpu"
-BUSY = frozenset({CPU, "process"})
-"""What a blocked thread waits for when somebody is working: silence on the wire says nothing then."""
-IDLE = 10.0
-"""Seconds without any CPU time after which a child process works no more than a silent host does."""
-
-
-class LiveStep(Protocol):
-    """What `supervisor.live.LiveStep` offers; times are seconds since the recording's zero."""
-
-    @property
-    def step(self) -> Step:
-        """What runs."""
-
-    @property
-    def started(self) -> float:
-        """When it began."""
-
-    @property
-    def last_moved(self) -> float:
-        """When a byte, span or event was last seen."""
-
-    @property
-    def open_spans(self) -> Mapping[str, Mapping[str, Any]]:
-        """`open` frames of what has started and not ended, by id, oldest first."""
-
-    @property
-    def stacks(self) -> Iterable[Mapping[str, Any]]:
-        """The latest `stack` frames, oldest first."""
-
-    @property
-    def failed(self) -> Mapping[tuple[str, str], int]:
-        """How many spans of a name and subject have ended in a failure."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Open:
-    id: str
-    name: str
-    subject: str
-    parent: str | None
-    start: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Look:
-    """A moment at which something was seen blocked."""
-
-    at: float
-    span: str | None
-    waiting: str
-    received: int | None
-    idle: float = 0.0
-    seconds: float = 0.0
-    """How long it had been so."""
-
-    @property
-    def busy(self) -> bool:
-        """Whether somebody was working then."""
-        return self.waiting in BUSY and self.idle < IDLE
-
-    def busy_until(self) -> float:
-        """Until when somebody who was seen working is taken to work: what goes on is looked at again by then."""
-        return self.at + max(self.seconds, 1.0) + SLACK if self.busy else 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Live:
-    """One reading of a live step."""
-
-    step: Step
-    now: float
-    started: float
-    last_moved: float
-    spans: tuple[_Open, ...]
-    looks: tuple[_Look, ...]
-    failed: Mapping[tuple[str, str], int]
-
-    @classmethod
-    def read(cls, live: LiveStep, now: float) -> _Live:
-        spans = [
-            _Open(
-                str(each["id"]),
-                str(each.get("name", "")),
-                str(each.get("subject") or ""),
-                each.get("parent"),
-                float(each.get("start") or 0.0),
-            )
-            for each in live.open_spans.values()
-        ]
-        looks = [
-            _Look(
-                float(each["at"]),
-                each.get("span"),
-                str(each.get("waiting") or "unknown"),
-                (each.get("attrs") or {}).get("bytes_received"),
-                float((each.get("attrs") or {}).get("idle_seconds") or 0.0),
-                float(each.get("seconds") or 0.0),
-            )
-            for each in live.stacks
-        ]
-        return cls(live.step, now, live.started, live.last_moved, tuple(spans), tuple(looks), live.failed)
-
-    def last_look(self, span: _Open) -> _Look | None:
-        """The last look at `span` or at something open beneath it; at anything, where looks name no span."""
-        beneath = {span.id}
-        for other in self.spans:
-            if other.parent in beneath:
-                beneath.add(other.id)
-        mine = [look for look in self.looks if look.at >= span.start and (look.span is None or look.span in beneath)]
-        return max(mine, key=lambda look: (look.span is not None, look.at), default=None)
-
-    def busy(self, span: _Open) -> bool:
-        """Whether somebody was seen working on `span`."""
-        look = self.last_look(span)
-        return look is not None and look.busy
-
-    def bytes_came(self) -> bool:
-        """Whether an answer is arriving, however slowly: between two looks at the same thing it grew."""
-        counts: dict[str | None, list[int]] = {}
-        for look in self.looks:
-            if isinstance(look.received, int):
-                counts.setdefault(look.span, []).append(look.received)
-        return any(len(each) > 1 and each[-1] > each[-2] for each in counts.values())
+ENDED = tuple(kind for kind in FailureKind if kind.is_timeout or kind is FailureKind.CANCELLED)
+"""Ways in which a clock of the client's ends a call."""
+LIMITED = FailureKind.HTTP_RATE_LIMITED.value
 
 
 def verdict(live: LiveStep, results: Sequence[StepResult], now: float) -> str:
     """Say why the step should be ended now (seconds since the recording's zero); empty: let it go on."""
     if live.step.probe == TOOL_ALONE:
-        return _tool_alone(_Live.read(live, now), results)
+        return _tool_alone(Live.read(live, now), results)
     if live.step.probe in WHOLE:
-        seen = _Live.read(live, now)
-        return _recurrence(seen, results) or _cut_off_again(seen, results) or _nothing_moves(seen, results)
+        seen = Live.read(live, now)
+        return (
+            _recurrence(seen, results)
+            or _cut_off_again(seen, results)
+            or _given_up(seen)
+            or _limited_again(seen)
+            or _nothing_moves(seen, results)
+        )
     return ""
 
 
@@ -186,7 +70,7 @@ def longest_wait(results: Iterable[StepResult], kind: str, subject: str = "") ->
     return max(own or [wait for _, wait in waits], default=0.0)
 
 
-def _tool_alone(live: _Live, results: Sequence[StepResult]) -> str:
+def _tool_alone(live: Live, results: Sequence[StepResult]) -> str:
     patience = live.step.args.get("patience")
     calls = [span for span in live.spans if span.name == "tool.call"]
     if not calls or not isinstance(patience, (int, float)):
@@ -209,7 +93,7 @@ def _share_of_lane(step: Step, results: Sequence[StepResult]) -> float:
     return float(max(LEAST, left - MOMENT * (tools - len(before) - 1)))
 
 
-def _recurrence(live: _Live, results: Sequence[StepResult]) -> str:
+def _recurrence(live: Live, results: Sequence[StepResult]) -> str:
     known = hung_tools(results)
     for span in live.spans:
         waited = live.now - span.start
@@ -224,13 +108,13 @@ def _recurrence(live: _Live, results: Sequence[StepResult]) -> str:
     return ""
 
 
-def _bound(live: _Live, span: _Open) -> float:
+def _bound(live: Live, span: Open) -> float:
     """When the user's own timeout will have ended this call; 0 where none will."""
     held = (live.step.args.get("bounded") or {}).get(span.subject)
     return held + GRACE if isinstance(held, (int, float)) else 0.0
 
 
-def _cut_off_again(live: _Live, results: Sequence[StepResult]) -> str:
+def _cut_off_again(live: Live, results: Sequence[StepResult]) -> str:
     """The user's own timeout cut the model off alone; here a whole call of it failed too, and the next one began."""
     asked = [result for result in results if result.step.probe == MODEL_ALONE]
     cut = {result.step.subject for result in asked if result.facts.get("cut_off")}
@@ -242,7 +126,27 @@ def _cut_off_again(live: _Live, results: Sequence[StepResult]) -> str:
     return ""
 
 
-def _nothing_moves(live: _Live, results: Sequence[StepResult]) -> str:
+def _given_up(live: Live) -> str:
+    """A client gave up on a call of its MCP server, by its own clock, and is about to ask the same again."""
+    for span in live.spans:
+        if span.name == "tool.call" and any(("mcp.call", span.subject, kind.value) in live.failed_as for kind in ENDED):
+            name = span.subject.partition(":")[2]
+            return f"the MCP client gave up on `{name}` once, {live.now - span.start:.1f} s after it was called"
+    return ""
+
+
+def _limited_again(live: Live) -> str:
+    """An agent gave up for a rate limit, after all retries beneath it; it was begun anew, and met the limit again."""
+    for span in live.spans:
+        if span.name != "agent.execution" or (span.name, span.subject, LIMITED) not in live.failed_as:
+            continue
+        refused = [at for (name, _, kind), at in live.failed_as.items() if (name, kind) == ("http.request", LIMITED)]
+        if max(refused, default=0.0) > span.start:
+            return f"{span.subject} failed for the rate limit of its model, and meets it again"
+    return ""
+
+
+def _nothing_moves(live: Live, results: Sequence[StepResult]) -> str:
     quiet = live.now - max(live.started, live.last_moved)
     working = _working(live)
     if quiet < QUIET or working or quiet < max(QUIET, TIMES_LONGEST * max(_like(live, results), default=0.0)):
@@ -252,13 +156,13 @@ def _nothing_moves(live: _Live, results: Sequence[StepResult]) -> str:
     return f"nothing has moved for {quiet:.1f} s{doing}"
 
 
-def _working(live: _Live) -> bool:
+def _working(live: Live) -> bool:
     """Whether somebody worked when each thread was last looked at since something moved."""
     latest = {look.span: look for look in live.looks if look.at >= live.last_moved}
     return any(look.busy_until() >= live.now for look in latest.values())
 
 
-def _like(live: _Live, results: Sequence[StepResult]) -> list[float]:
+def _like(live: Live, results: Sequence[StepResult]) -> list[float]:
     """Longest waits of what is open now; of everything where nothing that was measured before is open."""
     kinds = {"llm.call": "llm", "tool.call": "tool"}
     waits = [

@@ -21,6 +21,8 @@ SHARE_OF_REMAINING = 0.25
 SHARE_OF_ONE_CALL = 0.6
 """The same where each model is called once, and that call is what was asked for."""
 SHORTEST_DEADLINE = 3.0
+SHORTEST_OF_A_MODEL = 18.0
+"""Less could not tell silence (10 s without a byte, CD208) from an honest model, on a machine that loads slowly."""
 
 
 class ProbeModule(Protocol):
@@ -73,9 +75,8 @@ def plan(
             if isinstance(planned, Skip):
                 skips.append(planned)
             elif planned.llm_calls > calls_left:
-                reason = (
-                    f"would need {planned.llm_calls} calls of a paid model; {calls_left} are left (--max-llm-calls)"
-                )
+                needed = f"would need {planned.llm_calls} calls of the crew's own model"
+                reason = f"{needed}; {calls_left} are left (--max-llm-calls)"
                 skips.append(Skip(planned.probe, planned.layer, planned.subject, reason))
             else:
                 calls_left -= planned.llm_calls
@@ -86,5 +87,6 @@ def plan(
 
 def _within(step: Step, seconds: float, stage: int) -> Step:
     """The full crew may use all that is left; a ground step only its share."""
-    longest = seconds if stage == STAGES[1] else max(SHORTEST_DEADLINE, seconds)
+    shortest = SHORTEST_OF_A_MODEL if step.probe == "llm.sdk" else SHORTEST_DEADLINE
+    longest = seconds if stage == STAGES[1] else max(shortest, seconds)
     return replace(step, deadline=min(step.deadline, longest))

@@ -32,7 +32,7 @@ def target_in(folder: Path, *, upwards: bool = False) -> str:
                 return found
     raise NoProject(
         f"{folder}: no crew here: no pyproject.toml with [tool.crewai], and none of {', '.join(_FILES)}; "
-        "give the file that defines the crew, e.g. `crewdoctor diagnose crew.py`",
+        "give the file that defines the crew, as in `crew.py`",
         USAGE,
     )
 

@@ -95,7 +95,7 @@ def apply(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
 def _one(rule: Rule, evidence: Evidence) -> tuple[list[Finding], RuleOutcome]:
     missing = evidence.missing(rule.needs)
     if missing:
-        reason = f"nothing was recorded for {missing}"
+        reason = f"nothing was recorded for {missing.replace('|', ' or ')}"
         return [], RuleOutcome(rule.code, rule.slug, RuleStatus.NOT_APPLICABLE, reason)
     try:
         found = list(apply(rule, evidence))

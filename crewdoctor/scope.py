@@ -33,6 +33,7 @@ _SCOPES = {
     "tool": Scope(("net.", "tool.")),
     "llm": Scope(("net.", "llm.sdk"), crew=False),
     "net": Scope(("net.",), crew=False),
+    "run": Scope(()),
 }
 
 

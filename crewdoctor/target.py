@@ -82,7 +82,7 @@ def find_project(options: Options) -> Project:
         root = _root(Path.cwd() / "here")
         return Project(options.target, root, find_interpreter(options.python, root), dict(os.environ))
     raise Refusal(
-        f"{text}: no such file; give the file that defines the crew, e.g. `crewdoctor diagnose crew.py`", USAGE
+        f"{text}: no such file; give the file that defines the crew, e.g. `{options.command('crew.py')}`", USAGE
     )
 
 

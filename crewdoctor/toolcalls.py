@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from statistics import median
 
@@ -11,7 +12,7 @@ from crewdoctor.model.evidence import Evidence
 from crewdoctor.model.inventory import ToolEntry
 from crewdoctor.model.setting import Location
 from crewdoctor.model.span import Failure, FailureKind, Span
-from crewdoctor.remedies import written_await, written_call
+from crewdoctor.remedies import of_file, written_await, written_call
 from crewdoctor.waits import WIRE, unfinished
 
 ALONE = "tool.isolated"
@@ -22,6 +23,13 @@ _TRANSPORT = ("tcp.", "tls.", "timeout.", "proxy.", "dns.")
 _BAD_GATEWAY = frozenset({502, 503, 504})
 """Statuses no argument of ours can provoke."""
 _SERVER_ERROR = 500
+OF_ARGUMENTS = frozenset(
+    {
+        *(FailureKind.EXCEPTION, FailureKind.UNKNOWN, FailureKind.BAD_ARGUMENT, FailureKind.PROCESS_EXITED),
+        *(FailureKind.HTTP_CLIENT_ERROR, FailureKind.HTTP_NOT_FOUND),
+    }
+)
+"""What the arguments a model chose may cause: a program's tool was never called with others."""
 _NO_NETWORK = WAITERS | {"sqlite3"}
 _OF_WAITS = {"process": "subprocess"}
 _PLACES = ("url", "uri", "host", "domain", "link", "site", "address", "endpoint", "server", "page")
@@ -41,6 +49,14 @@ class ToolCalls:
     def every(self) -> list[Span]:
         """All of them."""
         return sorted((*self.alone, *self.loaded, *self.crew), key=lambda span: span.start)
+
+
+def served(spans: Iterable[Span]) -> bool:
+    """Whether there were calls and every one was answered: a limit that is missing then is exposure, no more."""
+    made = [span for span in spans if not blocked_by_us(span)]
+    return bool(made) and all(
+        not unfinished(span) and span.failure is None and not span.attrs.get("error_text") for span in made
+    )
 
 
 def tool_calls(evidence: Evidence) -> list[ToolCalls]:
@@ -170,6 +186,8 @@ def waiting_call(evidence: Evidence, span: Span, waiting: str, location: Locatio
     entries = scan_of(evidence.recording, span.subject)
     place = (location.file, location.line) if location else None
     here = [entry for entry in entries if (entry.location.file, entry.location.line) == place]
+    if waiting in {"file", "gil"}:
+        return (of_file(location.source) if location and waiting == "file" else waiting), ""
     if waiting in OWN_WAITS and location and (awaited := written_await(location.source)):
         return "asyncio", awaited
     if waiting in OWN_WAITS:

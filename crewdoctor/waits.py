@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from crewdoctor.budget import wire_timeout
 from crewdoctor.model.evidence import Evidence
-from crewdoctor.model.setting import UNKNOWN, Location, Timeout
+from crewdoctor.model.setting import UNKNOWN, Location, Seconds, Timeout
 from crewdoctor.model.span import FailureKind, Span, Stack
+from crewdoctor.wording import plural
 
 WIRE = (
     "http.request",
@@ -46,6 +47,7 @@ _DRIP, _LONG = 64.0, 10.0
 """Ours: bytes a second below which nothing is being served; each of them starts a read timeout anew. Seconds of it."""
 _STILL = 5.0
 """Ours: seconds without a byte within an answer that still count as one that arrives."""
+CUT_OFF = frozenset({FailureKind.DEADLINE, FailureKind.INTERRUPTED})
 _SAME_LOOK = 0.25
 """Seconds within which stacks belong to one look at everything."""
 
@@ -59,7 +61,7 @@ class Wait:
     silent: float
     """Since this very wait began: an operation may have done much before it."""
     waiting: str
-    """`recv connect tls dns send lock process queue sleep cpu file unknown`"""
+    """`recv connect tls dns send lock process queue sleep cpu file gil unknown`"""
     peer: str
     timeout: Timeout
     """In force where it is blocked, UNKNOWN where nothing shows it."""
@@ -69,6 +71,20 @@ class Wait:
     """Bytes still came when it was last looked at."""
     location: Location | None
     ids: tuple[str, ...]
+    child: str = ""
+    """The child process it waits for, and what that does: `curl, recv from 10.0.0.7:443`."""
+    limited_by: str = ""
+    """Whose limit `timeout` is, where a wait around this one has the shorter one: `the result of a future`."""
+    part: str = ""
+    """Of an HTTP answer that has begun: `headers` that are not complete, or the `body`; empty where not known."""
+
+    @property
+    def progress(self) -> str:
+        """` after 17 bytes of the answer`, empty before the first."""
+        if not self.received:
+            return ""
+        head = ", its headers incomplete" if self.part == "headers" else ""
+        return f" after {plural(self.received, 'byte')} of the answer{head}"
 
     @property
     def host(self) -> str:
@@ -89,18 +105,19 @@ class Wait:
             return self.peer
         words = {
             "lock": f"a lock ({self.peer})" if self.peer else "a lock",
-            "process": "a child process",
+            "process": f"a child process ({self.child})" if self.child else "a child process",
             "queue": "a queue",
             "sleep": f"its own sleep of {self.peer}" if self.peer else "its own sleep",
             "cpu": "its own computation",
             "file": "a file",
+            "gil": "C code that lets no other Python run",
         }
         return words.get(self.waiting, "something that was not seen")
 
 
 def unfinished(span: Span) -> bool:
-    """Whether it never ended by itself: still open, or ended by our own deadline."""
-    return span.open or (span.failure is not None and span.failure.kind is FailureKind.DEADLINE)
+    """Whether it never ended by itself: still open, or ended by our own deadline or by whoever ran the program."""
+    return span.open or (span.failure is not None and span.failure.kind in CUT_OFF)
 
 
 def blocked(evidence: Evidence, span: Span) -> Wait:
@@ -109,7 +126,8 @@ def blocked(evidence: Evidence, span: Span) -> Wait:
     beneath = evidence.children(span)
     wires = [each for each in beneath if each.name in WIRE and unfinished(each)]
     inner = _innermost(wires)
-    looks = _telling(_looks(evidence, span, {span.id, *(each.id for each in beneath)}), inner, wires)
+    known = {span.id, *(each.id for each in beneath)}
+    looks = _telling(_looks(evidence, span, known, {each.id for each in wires}), inner, wires)
     last = looks[-1] if looks else None
     waiting = last.waiting if last else "unknown"
     if waiting in {"unknown", ""} and inner is not None:
@@ -119,16 +137,21 @@ def blocked(evidence: Evidence, span: Span) -> Wait:
     received = _received(inner, last)
     age = min(span.seconds(end), max(0.0, end - wire.start)) if wire else span.seconds(end)
     silent = min(age, last.seconds + max(0.0, end - last.at)) if last and (received or not wire) else age
+    timeout = _timeout([each for each in wires if _related(each, inner, wires)], last, waiting)
+    timeout, limited_by = _shortest(timeout, silent, last)
     return Wait(
         seconds=span.seconds(end),
         silent=silent,
         waiting=waiting,
         peer=_peer(inner, last, waiting),
-        timeout=_timeout([each for each in wires if _related(each, inner, wires)], last, waiting),
+        timeout=timeout,
         received=received,
         moving=_moving(looks) or bool(wire and received and silent < min(_STILL, age / 2)),
         location=last.user_frame if last else None,
         ids=(span.id, *((inner.id,) if inner else ()), *((last.id,) if last else ())),
+        part=str(last.attrs.get("part") or "") if last else "",
+        child=_child(last),
+        limited_by=limited_by,
     )
 
 
@@ -161,14 +184,27 @@ def _telling(looks: list[Stack], inner: Span | None, wires: list[Span]) -> list[
     return [stack for stack in looks if stack.thread in working] if working else looks
 
 
-def _looks(evidence: Evidence, span: Span, known: set[str]) -> list[Stack]:
+def _looks(evidence: Evidence, span: Span, known: set[str], wires: set[str]) -> list[Stack]:
     """Stacks of this operation; of its whole step where no stack names a span and it is the step's only one."""
     of_step = evidence.stacks(step=span.step)
     mine = [stack for stack in of_step if stack.span in known]
     if not mine:
         alone = [each for each in evidence.recording.spans if each.step == span.step and each.name == span.name]
         mine = [stack for stack in of_step if stack.span is None and stack.at >= span.start] if len(alone) == 1 else []
+    mine = [stack for stack in mine if not (_dumped(stack) and any(_covers(each, stack, wires) for each in mine))]
     return sorted(mine, key=lambda stack: stack.at)
+
+
+def _dumped(stack: Stack) -> bool:
+    return stack.attrs.get("source") == "faulthandler"
+
+
+def _covers(seen: Stack, dump: Stack, wires: set[str]) -> bool:
+    """Whether a dump, which a process on a busy machine had to make, only shows what its watchdog had seen itself."""
+    if _dumped(seen) or dump.user_frame is None:
+        return False
+    same = (dump.user_frame.file, dump.user_frame.line) in {(frame.file, frame.line) for frame in seen.frames}
+    return same or (seen.span in wires and seen.waiting in NETWORK)
 
 
 def _peer(inner: Span | None, last: Stack | None, waiting: str) -> str:
@@ -189,6 +225,28 @@ def _timeout(wires: list[Span], last: Stack | None, waiting: str) -> Timeout:
             if wire.name == name and (read := wire_timeout(wire.attrs.get("timeout"), kind)) is not UNKNOWN:
                 return read
     return wire_timeout(last.attrs.get("timeout")) if last else UNKNOWN
+
+
+def _shortest(timeout: Timeout, silent: float, last: Stack | None) -> tuple[Timeout, str]:
+    """The limit that ends the wait first: its own, or that of a thread or task which waits for it."""
+    around = last.attrs.get("around") if last else None
+    limit, whose = timeout, ""
+    for each in around if isinstance(around, list) else []:
+        held = wire_timeout(each.get("timeout")) if isinstance(each, dict) else UNKNOWN
+        if isinstance(held, Seconds) and last is not None:
+            ends = Seconds(round(max(held.value, held.value - float(each.get("seconds") or 0.0) + silent), 1))
+            if not isinstance(limit, Seconds) or ends.value < limit.value:
+                limit, whose = ends, str(each.get("peer") or "")
+    return limit, whose
+
+
+def _child(last: Stack | None) -> str:
+    held = last.attrs.get("child") if last else None
+    if not isinstance(held, dict) or not held.get("program"):
+        return ""
+    waiting, peer = str(held.get("waiting") or ""), str(held.get("peer") or "")
+    doing = _IN_WORDS[waiting].format(peer) if waiting in _IN_WORDS and peer else ""
+    return f"{held['program']}, {doing}" if doing else str(held["program"])
 
 
 def _received(inner: Span | None, last: Stack | None) -> int | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from crewdoctor.model.setting import UNLIMITED, Location, Seconds, SettingValue
 
 TIMES = "\N{MULTIPLICATION SIGN}"
@@ -33,6 +35,16 @@ def limit(value: SettingValue) -> str:
     return "no limit" if value is UNLIMITED else "unknown"
 
 
+def percents(shares: Sequence[float]) -> tuple[int, ...]:
+    """Shares of one as whole percent that sum as the shares do: what rounding loses goes to the largest remainders."""
+    exactly = [100 * each for each in shares]
+    found = [int(each) for each in exactly]
+    by_remainder = sorted(range(len(found)), key=lambda each: found[each] - exactly[each])
+    for place in by_remainder[: max(0, round(sum(exactly)) - sum(found))]:
+        found[place] += 1
+    return tuple(found)
+
+
 def sample(count: int) -> str:
     """How many measurements stand behind a maximum: `max of 5`, `1 call`."""
     return "1 call" if count == 1 else f"max of {count}"
@@ -47,8 +59,13 @@ def place(location: Location | None, root: str = "") -> str:
     """`tools.py:57`: from the project's folder on, where it lies in it; empty for nowhere."""
     if location is None:
         return ""
+    return within(str(location), root)
+
+
+def within(path: str, root: str = "") -> str:
+    """A path from the project's folder on, where it lies in it."""
     folder = root.rstrip("/") + "/" if root else ""
-    return str(location).removeprefix(folder)
+    return path.removeprefix(folder)
 
 
 def joined(parts: list[str]) -> str:

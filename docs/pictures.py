@@ -28,11 +28,11 @@ _FORMAT = (
 )
 """rich's own, without fonts from the network."""
 _SECTIONS = {
-    "finding.svg": ("sick.jsonl", "crewdoctor diagnose crew.py", "", "Layers"),
-    "layers.svg": ("sick.jsonl", "what held and what did not", "Layers", "Crew"),
+    "finding.svg": ("sick.jsonl", "crewdoctor diagnose crew.py", "", "Examined"),
+    "layers.svg": ("sick.jsonl", "what held and what did not", "Examined", "Crew"),
     "waterfall.svg": ("sick.jsonl", "where the time went", "Crew", "Ledger"),
     "ledger.svg": ("sick.jsonl", "the longest each scope can take", "Ledger", ""),
-    "healthy.svg": ("healthy.jsonl", "crewdoctor diagnose crew.py", "", "Crew"),
+    "healthy.svg": ("healthy.jsonl", "crewdoctor diagnose crew.py", "", ""),
 }
 """Picture: recording, title, and the headings it starts at and ends before."""
 

@@ -25,7 +25,7 @@ class Nested:
     name: str
     subject: str
     floor: Timeout
-    """The shortest it was seen to take; UNKNOWN where it was not measured."""
+    """The shortest it was seen to take as the crew does it; UNKNOWN where that was not measured."""
     ceiling: Timeout
     formula: str
     """The ceiling's arithmetic, with where its terms come from."""

@@ -19,6 +19,9 @@ DEFAULT_EXECUTIONS = 3
 OF_AN_AGENT = ("crew/manager_llm", "crew/planning_llm")
 """Models of agents crewai makes itself, with its own retries (1.15.30: crew.py, utilities/planning_handler.py)."""
 
+AS_THE_CREW = frozenset({"crew.kickoff", "tool.isolated"})
+"""Probes that run the user's own code with the user's own limits and nothing of ours around it."""
+
 
 def ledger_of(recording: Recording) -> Ledger:
     """Compute the ledger. Empty where the target did not load."""
@@ -58,8 +61,11 @@ class _Book:
     tools: dict[str, InForce]
     inversions: list[Inversion] = field(default_factory=list)
     deadlines: dict[str, Setting] = field(default_factory=dict)
+    once: frozenset[str] = frozenset()
+    """Steps whose one call speaks for the crew."""
 
     def __post_init__(self) -> None:
+        self.once = frozenset(each.step.id for each in self.recording.results if each.step.args.get("once"))
         self.deadlines = {
             agent.subject: setting
             for agent in self.inventory.agents
@@ -106,10 +112,15 @@ class _Book:
         )
 
     def floor(self, name: str, subject: str) -> Timeout:
+        """What the crew's own calls took: crewdoctor's have other timeouts, prompts and lengths of answer."""
         took = [
             span.end - span.start
             for span in self.recording.spans
-            if span.name == name and span.subject == subject and span.end is not None and span.failure is None
+            if span.name == name
+            and span.subject == subject
+            and span.end is not None
+            and span.failure is None
+            and (span.step.split("@", 1)[0] in AS_THE_CREW or span.step in self.once)
         ]
         return Seconds(min(took)) if took else UNKNOWN
 
@@ -153,7 +164,9 @@ class _Book:
         limit = self.deadlines.get(agent.subject)
         said = []
         if limit is not None:
-            formula += f"; max_execution_time = {wording.limit(limit.value)} does not interrupt (crewai 1.15, sync)"
+            formula += (
+                f"; max_execution_time = {wording.limit(limit.value)} does not interrupt (measured with crewai 1.15)"
+            )
             said = [
                 text
                 for child in inner
@@ -179,7 +192,8 @@ class _Book:
         written = mine and isinstance(inner.ceiling, Seconds)
         ids = (outer.id, *(terms.ids if terms else known.ids))
         self.inversions.append(Inversion(outer, inner.subject, inner.ceiling, inner.formula, written, ids))
-        return f"{inner.name} {inner.subject} can last {wording.limit(inner.ceiling)}, limit {wording.limit(value)}"
+        lasts = "for ever" if inner.ceiling is UNLIMITED else wording.limit(inner.ceiling)
+        return f"{inner.name} {inner.subject} can last {lasts}, limit {wording.limit(value)}"
 
     def task(self, task: TaskEntry, agents: dict[str, Nested]) -> Nested:
         agent = agents.get(task.agent)

@@ -49,5 +49,5 @@ def analyse(
         made_with = replace(held.header.options, fail_on=asked.fail_on)
         held = replace(held, header=replace(held.header, options=made_with))
     report = pipeline.analyse(held, select=asked.select, ignore=asked.ignore)
-    telling.write(report, chosen, color=color, verbosity=-1 if quiet else verbose)
+    telling.write(report, chosen, color=color, verbosity=-1 if quiet else verbose, recording=recording)
     raise typer.Exit(report.exit_code)

@@ -16,17 +16,25 @@ from crewdoctor.cli.demo import demo
 from crewdoctor.cli.diagnose import diagnose
 from crewdoctor.cli.endpoint import endpoint
 from crewdoctor.cli.explain import explain
+from crewdoctor.cli.hook_path import hook_path
 from crewdoctor.cli.preflight import preflight
 from crewdoctor.cli.probe_llm import probe_llm
 from crewdoctor.cli.probe_net import probe_net
 from crewdoctor.cli.probe_tool import probe_tool
 from crewdoctor.cli.rules import rules
+from crewdoctor.cli.run import run as run_program
 from crewdoctor.cli.settings import settings
 from crewdoctor.model.refusal import USAGE, Refusal
 
 SIGINT, SIGPIPE = 130, 141
 DEFECT = 70
 """sysexits.h EX_SOFTWARE: crewdoctor itself is broken. None of the codes that say something about a crew."""
+
+
+def examples(*commands: str) -> str:
+    """What closes a page of help: command lines that work as they stand."""
+    return "\n".join(("\b", "Examples:", *(f"  crewdoctor {each}" for each in commands)))
+
 
 app = typer.Typer(
     name="crewdoctor",
@@ -35,12 +43,27 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=examples("demo", "diagnose crew.py", "diagnose --help"),
 )
-for _command in (
-    *(diagnose, preflight, settings, probe_llm, probe_net, probe_tool),
-    *(analyse, explain, rules, endpoint, demo),
+for _command, _shown in (
+    (diagnose, ("crew.py", 'crew.py:crew --inputs \'{"topic": "tea"}\'', "crew.py --dry-run")),
+    (preflight, ("crew.py --no-llm", "crew.py -o report.xml")),
+    (settings, ("crew.py", "crew.py --outer 60s")),
+    (probe_llm, ("", "--model gpt-4o-mini", "--base-url http://127.0.0.1:11434/v1 --model llama3.1")),
+    (probe_net, ("api.openai.com", "https://api.example.com 10.0.0.7:5432")),
+    (probe_tool, ('crew.py search --arguments \'{"query": "tea"}\'',)),
+    (analyse, ("recording.jsonl -v", "recording.jsonl -o report.json")),
+    (explain, ("CD304",)),
+    (rules, ("",)),
+    (endpoint, ("--port 8000 --first-token 2s", "--fault 500:0.1 --rate-limit 3/min")),
+    (demo, ("", "shop")),
 ):
-    app.command()(_command)
+    _named = _command.__name__.replace("_", "-")
+    app.command(epilog=examples(*(f"{_named} {each}".rstrip() for each in _shown)))(_command)
+_recorded = {"ignore_unknown_options": False, "allow_interspersed_args": False}
+_run_examples = examples("run -- python main.py", "run -o report.md -- uvicorn app:app")
+app.command("run", context_settings=_recorded, epilog=_run_examples)(run_program)
+app.command(epilog=examples("hook-path"))(hook_path)
 app.add_typer(config, name="config")
 
 _UsageTrouble: type[Exception] = next(

@@ -15,7 +15,10 @@ def demo(
         Optional[Path],  # noqa: UP045 - Typer reads it at run time, on Python 3.10 too
         typer.Argument(help="Where to write the crew and keep it. Default: a temporary folder.", show_default=False),
     ] = None,
-    recording: flags.Recording = None,
+    recording: Annotated[
+        Optional[Path],  # noqa: UP045 - as above
+        typer.Option("--recording", metavar="FILE", help="Where to keep the recording. Default: a temporary file."),
+    ] = None,
     formats: flags.Formats = None,
     outputs: flags.Outputs = None,
     color: flags.Color = "auto",
@@ -31,7 +34,7 @@ def demo(
     import tempfile
 
     from crewdoctor import demo as project
-    from crewdoctor.cli import running
+    from crewdoctor.cli import recording_file, running
     from crewdoctor.model.refusal import Refusal
 
     told = running.Telling(formats, outputs, color, -1 if quiet else verbose)
@@ -43,4 +46,5 @@ def demo(
         place.mkdir(exist_ok=True)
         crew = project.write(place, silent.getsockname()[1])
         os.environ["CREWAI_STORAGE_DIR"] = str(Path(scratch) / "storage")  # crewai's, else left in the user's home
-        raise typer.Exit(running.diagnose(running.Asked(str(crew)), {"llm": "embedded"}, recording, told))
+        file = recording or recording_file.temporary("demo")  # whoever looks around keeps no file of ours
+        raise typer.Exit(running.diagnose(running.Asked(str(crew)), {"llm": "embedded"}, file, told))

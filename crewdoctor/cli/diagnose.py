@@ -30,11 +30,17 @@ def diagnose(
     ignore: flags.Ignore = None,
     max_llm_calls: Annotated[
         Optional[int],  # noqa: UP045 - as above
-        typer.Option("--max-llm-calls", help="At most so many calls of a paid model below the full crew."),
+        typer.Option(
+            "--max-llm-calls",
+            metavar="N",
+            help="Calls of the crew's own model, at most. Default: 20. The embedded model is free.",
+        ),
     ] = None,
     allow_tool: Annotated[
         Optional[list[str]],  # noqa: UP045 - as above
-        typer.Option("--allow-tool", help="Let this tool change the world with invented arguments; repeatable."),
+        typer.Option(
+            "--allow-tool", metavar="NAME", help="Let this tool change the world with invented arguments; repeatable."
+        ),
     ] = None,
     outer: flags.Outer = None,
     python: flags.Python = None,

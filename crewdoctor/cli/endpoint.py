@@ -20,7 +20,7 @@ def endpoint(
     rate_limit: Annotated[Text, typer.Option("--rate-limit", help="429 above it: 3/min, 10/s.")] = None,
     fault: Annotated[
         Optional[list[str]],  # noqa: UP045 - as above
-        typer.Option("--fault", help="A status with a probability: 500:0.1; repeatable."),
+        typer.Option("--fault", metavar="STATUS:P", help="A status with a probability: 500:0.1; repeatable."),
     ] = None,
     reset: Annotated[float, typer.Option("--reset", help="Probability of a connection reset.")] = 0.0,
     silent: Annotated[bool, typer.Option("--silent", help="Read every request, answer none.")] = False,

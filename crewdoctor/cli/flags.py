@@ -18,18 +18,25 @@ Formats = Annotated[
     Optional[list[str]],  # noqa: UP045 - Typer reads it at run time, on Python 3.10 too
     typer.Option(
         "--format",
+        metavar="FORMAT",
         help=f"{_FORMATS}; repeatable. Default: {formats.DEFAULT}.",
         autocompletion=one_of(*formats.formats()),
     ),
 ]
 Outputs = Annotated[
     Optional[list[Path]],  # noqa: UP045 - as above
-    typer.Option("--output", "-o", help=f"Write a format to FILE instead of stdout; repeatable. {_NAMED} say which."),
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        help=f"Write a format to FILE instead of stdout; repeatable. {_NAMED} say which.",
+    ),
 ]
 FailOn = Annotated[
     Optional[str],  # noqa: UP045 - as above
     typer.Option(
         "--fail-on",
+        metavar="SEVERITY",
         help="Exit 1 from this severity on: error, warning or never. Default: error.",
         autocompletion=one_of("error", "warning", "never"),
     ),
@@ -38,17 +45,20 @@ Select = Annotated[
     Optional[list[str]],  # noqa: UP045 - as above
     typer.Option(
         "--select",
+        metavar="CODE",
         help="Only these rules: CD301, or CD3 for the family; repeatable, or with commas.",
         autocompletion=rule,
     ),
 ]
 Ignore = Annotated[
     Optional[list[str]],  # noqa: UP045 - as above
-    typer.Option("--ignore", help="Not these rules.", autocompletion=rule),
+    typer.Option("--ignore", metavar="CODE", help="Not these rules.", autocompletion=rule),
 ]
 Color = Annotated[
     str,
-    typer.Option("--color", help="auto, always or never.", autocompletion=one_of("auto", "always", "never")),
+    typer.Option(
+        "--color", metavar="WHEN", help="auto, always or never.", autocompletion=one_of("auto", "always", "never")
+    ),
 ]
 Verbose = Annotated[
     int, typer.Option("--verbose", "-v", count=True, help="Show every line; twice: where options come from.")
@@ -56,22 +66,27 @@ Verbose = Annotated[
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Findings only, and no progress.")]
 Recording = Annotated[
     Optional[Path],  # noqa: UP045 - as above
-    typer.Option("--recording", help="Where to keep the recording. Default: a file under .crewdoctor/."),
+    typer.Option(
+        "--recording", metavar="FILE", help="Where to keep the recording. Default: a file under .crewdoctor/."
+    ),
 ]
 Deadline = Annotated[
     Optional[str],  # noqa: UP045 - as above
     typer.Option(
-        "--deadline", help="Time for it all: 120s, 2m or 90. Default: 120s; preflight, probe-llm and probe-net: 60s."
+        "--deadline",
+        metavar="TIME",
+        help="Time for it all: 120s, 2m or 90. Default: 120s; preflight, probe-llm and probe-net: 60s.",
     ),
 ]
 
+_TARGETS = "crew.py, crew.py:name, package.module:name, a folder or a definition. Default: the project's crew here."
 Text = Optional[str]  # noqa: UP045 - as above
-Inputs = Annotated[Text, typer.Option("--inputs", help="Inputs of the crew, as a JSON object.")]
+Inputs = Annotated[Text, typer.Option("--inputs", metavar="JSON", help='Inputs of the crew: \'{"topic": "tea"}\'.')]
 InputsFile = Annotated[
     Optional[Path],  # noqa: UP045 - as above
-    typer.Option("--inputs-file", help="A file that holds them."),
+    typer.Option("--inputs-file", metavar="FILE", help="A file that holds them."),
 ]
-Python = Annotated[Text, typer.Option("--python", help="The interpreter the crew runs in.")]
-Target = Annotated[str, typer.Argument(help="crew.py, or crew.py:name.", show_default=False)]
-Outer = Annotated[Text, typer.Option("--outer", help="The platform's own limit: 60s, 15m.")]
+Python = Annotated[Text, typer.Option("--python", metavar="PATH", help="The interpreter the crew runs in.")]
+Target = Annotated[str, typer.Argument(help=_TARGETS, show_default=False)]
+Outer = Annotated[Text, typer.Option("--outer", metavar="TIME", help="The platform's own limit: 60s, 15m.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan, run nothing.")]

@@ -39,7 +39,7 @@ def outlets(formats: Sequence[str] | None, files: Sequence[Path] | None) -> tupl
     paired: list[Outlet] = []
     unnamed: list[Path] = []
     for file in files or ():
-        named = known.of_suffix(file.suffix)
+        named = known.of_file(file.name)
         if named is None:
             unnamed.append(file)
             continue
@@ -81,20 +81,33 @@ def color_of(color: str) -> str:
     return color
 
 
-def write(report: Report, chosen: Sequence[Outlet], *, color: str, verbosity: int) -> None:
-    """Render once per outlet. Raises Refusal when a file cannot be written."""
+def write(
+    report: Report,
+    chosen: Sequence[Outlet],
+    *,
+    color: str,
+    verbosity: int,
+    stream: TextIO | None = None,
+    recording: Path | None = None,
+) -> None:
+    """Render once per outlet; `stream` instead of stdout; `recording` is what it was made from.
+
+    Raises Refusal when a file cannot be written.
+    """
+    stream = stream or sys.stdout
     for outlet in chosen:
+        look: dict[str, Any] = {"color": color, "verbosity": verbosity, "recording": recording}
         if outlet.file is None:
-            sys.stdout.write(_encodable(_rendered(report, outlet.format, sys.stdout, color, verbosity), sys.stdout))
-            sys.stdout.flush()
+            stream.write(_encodable(_rendered(report, outlet.format, stream, **look), stream))
+            stream.flush()
         else:
             try:
-                outlet.file.write_text(_rendered(report, outlet.format, None, color, verbosity), encoding="utf-8")
+                outlet.file.write_text(_rendered(report, outlet.format, None, **look), encoding="utf-8")
             except OSError as error:
                 way_out = "`crewdoctor analyse` makes the report again from the recording"
                 raise Refusal(f"--output {outlet.file}: cannot be written: {error.strerror}; {way_out}") from None
         for variable, format_name in known.formats()[outlet.format].appended:
-            _append(os.environ.get(variable, ""), variable, _rendered(report, format_name, None, color, verbosity))
+            _append(os.environ.get(variable, ""), variable, _rendered(report, format_name, None, **look))
 
 
 def _append(file: str, variable: str, text: str) -> None:
@@ -108,9 +121,15 @@ def _append(file: str, variable: str, text: str) -> None:
         sys.stderr.write(f"crewdoctor: {variable}={clean(file)} cannot be written: {error.strerror}\n")
 
 
-def _rendered(report: Report, format_name: str, stream: TextIO | None, color: str, verbosity: int) -> str:
+def _rendered(
+    report: Report, format_name: str, stream: TextIO | None, *, color: str, verbosity: int, recording: Path | None
+) -> str:
     workspace = os.environ.get("GITHUB_WORKSPACE", "")
     look: dict[str, Any] = {"verbosity": verbosity, "workspace": os.path.realpath(workspace) if workspace else ""}
+    if recording is not None and "recording" in known.asked(format_name):
+        from crewdoctor.wire.recording import read_recording
+
+        look["recording"] = read_recording(recording)
     if stream is not None:
         look |= {"width": _width(stream), "color": colored(stream, color), "plain": _plain(stream)}
     return known.render(report, format_name, **look)

@@ -71,7 +71,7 @@ class Screen:
         whose = "SIMULATED model (embedded endpoint)" if options.llm == "embedded" and inventory.llms else "own model"
         steps = len(plan.steps)
         self._planned += steps
-        self.say(f"{steps} step{'s' if steps > 1 else ''}, {whose}, {cost([plan])}")
+        self.say(f"{steps} step{'s' if steps > 1 else ''}, {whose}, {cost([plan], options)}")
         for step in plan.steps:
             if step.probe == "crew.kickoff":
                 self.say(f"this runs the full crew once: {step.announce or step.subject}")

@@ -20,11 +20,19 @@ def recording_file(asked: Path | None) -> Path:
         if asked.is_dir() or not os.access(asked if asked.exists() else asked.absolute().parent, os.W_OK):
             raise Refusal(f"--recording {asked}: cannot be written; give a file in a folder you may write to")
         return asked
-    name = f"recording-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.jsonl"
     try:
-        return _ignored_by_git(Path.cwd() / FOLDER) / name
+        return _ignored_by_git(Path.cwd() / FOLDER) / _name("recording")
     except OSError:
-        return Path(tempfile.gettempdir()) / name
+        return temporary("recording")
+
+
+def temporary(what: str) -> Path:
+    """A new file in the temporary folder."""
+    return Path(tempfile.gettempdir()) / _name(what if what == "recording" else f"crewdoctor-{what}")
+
+
+def _name(what: str) -> str:
+    return f"{what}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.jsonl"
 
 
 def _ignored_by_git(folder: Path) -> Path:

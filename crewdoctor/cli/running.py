@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -80,7 +81,6 @@ def diagnose(asked: Asked, given: Mapping[str, Any], recording: Path | None, tol
     configured = options(asked, given, told.verbosity)
     merged = configured.options
     minimal = pipeline.project_of(merged).target == str(MINIMAL)
-    file = recording_file(recording)
     screen = Screen(
         sys.stderr,
         quiet=told.verbosity < 0,
@@ -93,7 +93,8 @@ def diagnose(asked: Asked, given: Mapping[str, Any], recording: Path | None, tol
         for name, origin in sorted(configured.origins.items()):
             screen.say(f"option {name} from {origin}")
     if merged.dry_run:
-        return _dry_run(merged, file, chosen, told)
+        return _dry_run(merged, recording, chosen, told)
+    file = recording_file(recording)
     screen.say(f"recording: {file}")
     if minimal:
         screen.say("no crew here: a minimal one, on the model the environment names")
@@ -101,15 +102,18 @@ def diagnose(asked: Asked, given: Mapping[str, Any], recording: Path | None, tol
         report = pipeline.diagnose(merged, recording_path=file, progress=screen.show, announce=screen.announce)
         if report.exit_code == USAGE and report.crew:  # it loaded, so no line of progress has said what is missing
             screen.say(f"{report.verdict}; give them with --inputs or --inputs-file")
-    outputs.write(report, chosen, color=told.color, verbosity=told.verbosity)
+    outputs.write(report, chosen, color=told.color, verbosity=told.verbosity, recording=file)
     return report.exit_code
 
 
-def _dry_run(merged: Options, file: Path, chosen: tuple[outputs.Outlet, ...], told: Telling) -> int:
+def _dry_run(merged: Options, recording: Path | None, chosen: tuple[outputs.Outlet, ...], told: Telling) -> int:
+    """Tell the plan. Its recording is kept only where somebody named a file for it: nothing was measured."""
     from crewdoctor import pipeline
     from crewdoctor.report import plan_text
 
-    inventory, plans, report = pipeline.dry_run(merged, recording_path=file)
+    with tempfile.TemporaryDirectory(prefix="crewdoctor-") as scratch:
+        file = recording_file(recording) if recording else Path(scratch) / "recording.jsonl"
+        inventory, plans, report = pipeline.dry_run(merged, recording_path=file)
     if inventory is None or report.exit_code:
         outputs.write(report, chosen, color=told.color, verbosity=told.verbosity)
     else:

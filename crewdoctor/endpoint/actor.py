@@ -1,4 +1,4 @@
-"""Plays the agent: calls each offered tool once, one per turn, then answers.
+"""Plays the agent: calls each offered tool once, one per turn, then answers. Who delegates does so to each coworker.
 
 Prompts read here are those of crewai 1.0 to 1.15 (`translations/en.json`): native tools, the text form (`Action:` /
 `Action Input:`), the forced final answer, and answers that must follow a schema named in the prompt.
@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from crewdoctor.endpoint.arguments import Situation, plausible, topic
+from crewdoctor.endpoint.arguments import Situation, coworkers, plausible, topic
 from crewdoctor.endpoint.conversation import Conversation, Offered
 from crewdoctor.endpoint.options import EndpointOptions, spelled
 from crewdoctor.endpoint.typed_names import form_in, json_schema
@@ -21,6 +21,8 @@ _NAMES_IN_PROMPT = re.compile(r"(?:only one name of|should be one of) \[([^\]]*)
 _ACTION = re.compile(r"^\s*Action\s*:\s*(.+?)\s*$", re.MULTILINE)
 _DESCRIBED = re.compile(r"Tool Name: *(?P<name>[^\n]+)\nTool Arguments: *")
 _SCHEMA_FOLLOWS = re.compile(r"OpenAPI schema:|format exactly:|JSON [Ss]chema[^:\n]{0,40}:")
+MOST_COWORKERS = 6
+"""Ours: a manager's `max_iter` (25) and somebody's patience."""
 _MUST_FINISH = "MUST give your absolute best final answer"
 _VERBATIM = re.compile(
     r"(?:[Rr]eturn|[Rr]eply with|[Aa]nswer with|[Ss]ay) (?:exactly |only |just )?['\"]([^'\"\n]{1,80})['\"]"
@@ -61,7 +63,8 @@ def _native(conversation: Conversation, options: EndpointOptions) -> Offered | N
     if conversation.choice == "none" or _MUST_FINISH in conversation.text:
         return None
     allowed = [tool for tool in tools if not options.blocks(tool.name)]
-    fresh = [tool for tool in allowed if tool.name not in conversation.called]
+    delegating = next((tool.name for tool in allowed if coworkers(tool.description)), "")
+    fresh = [tool for tool in allowed if conversation.called.count(tool.name) < _turns(tool, delegating)]
     if conversation.choice == "required":
         return next(iter(fresh or allowed), None)
     return next(iter(fresh), None)
@@ -75,9 +78,19 @@ def _written(conversation: Conversation, options: EndpointOptions) -> Offered | 
     if found is None:
         return None
     names = [name.strip() for name in (found.group(1) or found.group(2)).split(",") if name.strip()]
-    used = {spelled(name) for name in _ACTION.findall(conversation.own_text)}
-    name = next((name for name in names if spelled(name) not in used and not options.blocks(name)), None)
-    return _described(name, conversation.text) if name else None
+    used = _written_before(conversation)
+    allowed = [_described(name, conversation.text) for name in names if not options.blocks(name)]
+    delegating = next((tool.name for tool in allowed if coworkers(tool.description)), "")
+    return next((tool for tool in allowed if used.count(spelled(tool.name)) < _turns(tool, delegating)), None)
+
+
+def _written_before(conversation: Conversation) -> list[str]:
+    return [spelled(name) for name in _ACTION.findall(conversation.own_text)]
+
+
+def _turns(tool: Offered, delegating: str) -> int:
+    """How often a tool is called: the first that delegates once per coworker, so that the tools of each are seen."""
+    return min(MOST_COWORKERS, len(coworkers(tool.description))) if tool.name == delegating else 1
 
 
 def _described(name: str, text: str) -> Offered:
@@ -94,7 +107,9 @@ def _arguments(tool: Offered, conversation: Conversation, options: EndpointOptio
     given = options.given(tool.name)
     if given is not None:
         return given
-    return plausible(tool.schema, Situation(conversation.text, conversation.asked, tool.description, page)) or {}
+    before = conversation.called.count(tool.name) or _written_before(conversation).count(spelled(tool.name))
+    situation = Situation(conversation.text, conversation.asked, tool.description, page=page, before=before)
+    return plausible(tool.schema, situation) or {}
 
 
 def _answer(conversation: Conversation, page: str) -> str:

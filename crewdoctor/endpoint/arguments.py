@@ -70,6 +70,8 @@ class Situation:
     """What the person asked first: the topic of searches."""
     description: str = ""
     """The tool's own description: names of coworkers are taken from it."""
+    before: int = 0
+    """How often the tool was called before: each coworker has a turn."""
     page: str = "http://127.0.0.1/"
     """An address that answers, for tools that want one and a conversation that names none."""
 
@@ -79,11 +81,17 @@ class Situation:
             found = re.search(r"https?://[^\s'\"<>)\]}`,]+", self.text)
             return found.group().rstrip(".") if found else self.page
         if meaning == "coworker":
-            found = re.search(r"following coworkers?: *([^\n]+)", self.description)
-            return found.group(1).split(",")[0].split("\n")[0].strip() if found else "assistant"
+            named = coworkers(self.description)
+            return named[self.before % len(named)] if named else "assistant"
         if meaning == "query":
             return topic(self.asked or self.text)
         return _BY_MEANING[meaning]
+
+
+def coworkers(description: str) -> list[str]:
+    """Return those a tool that delegates says it may be given."""
+    found = re.search(r"following coworkers?: *([^\n]+)", description)
+    return [name.strip() for name in found[1].split(",") if name.strip()] if found else []
 
 
 def topic(text: str) -> str:

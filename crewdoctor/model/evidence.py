@@ -126,7 +126,14 @@ class Evidence:
         """Return the first key of `needs` this recording has nothing for, or an empty string."""
         return next((key for key in needs if not self._has(key)), "")
 
+    @property
+    def program(self) -> bool:
+        """Whether a program recorded itself: nothing was probed, and what there is it did of its own."""
+        return self.recording.header.options.scope == "run"
+
     def _has(self, key: str) -> bool:
+        if "|" in key:
+            return any(self._has(each) for each in key.split("|"))
         kind, _, name = key.partition(":")
         recording = self.recording
         inventory = recording.inventory
@@ -143,5 +150,6 @@ class Evidence:
             "ledger": self.ledger_value is not None,
             "stacks": bool(recording.stacks),
             "results": bool(recording.results),
+            "program": self.program,
         }
         return present.get(kind, False)

@@ -144,6 +144,8 @@ class Inventory:
     scan: tuple[ScanEntry, ...] = ()
     inputs_required: tuple[str, ...] = ()
     inputs_given: tuple[str, ...] = ()
+    inputs_from: dict[str, str] = field(default_factory=dict)
+    """Name of an input or argument that nobody gave to crewdoctor, to where its value came from."""
     unexamined: tuple[Unexamined, ...] = ()
     environment: dict[str, Any] = field(default_factory=dict)
     """Facts about the machine: cpus, load, proxies (redacted), tty, cgroup limits."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +13,8 @@ class Options:
 
     target: str = ""
     inputs: dict[str, Any] = field(default_factory=dict)
+    input_origins: dict[str, str] = field(default_factory=dict)
+    """Where each of `inputs` was given: `--inputs`, a file, a variable. Not written by users."""
     llm: str = "auto"
     """`auto` (the crew's own where a usable key is found, else embedded), `own`, `embedded`."""
     deadline: float = 120.0
@@ -30,7 +33,7 @@ class Options:
     dry_run: bool = False
     verbosity: int = 0
     scope: str = "diagnose"
-    """The command: `diagnose preflight settings tool llm net`; `scope.py` says what each examines."""
+    """The command: `diagnose preflight settings tool llm net run`; `scope.py` says what each examines."""
     no_llm: bool = False
     """preflight: no call of a model."""
     with_crew: bool = False
@@ -43,3 +46,8 @@ class Options:
     """probe-llm: `name`, `base_url`, `key_variable`, each where it was given."""
     interactive: bool = False
     """Whether a person watches (a TTY): the crew may then run on past the deadline while it moves."""
+
+    def command(self, target: str) -> str:
+        """The command line that asks the same of `target`: `crewdoctor preflight crew.py`."""
+        name = {"tool": "probe-tool"}.get(self.scope, self.scope)
+        return f"crewdoctor {name} {shlex.quote(target)}" + (f" {shlex.quote(self.tool)}" if self.tool else "")

@@ -119,6 +119,20 @@ def reaches(evidence: Evidence) -> tuple[Reach, ...]:
     return tuple(found)
 
 
+def attempts_at(evidence: Evidence, endpoint: Endpoint, name: str, probe: str) -> list[Span]:
+    """Operations of the wire a probe made at an endpoint; of a program that recorded itself, its own."""
+    if not evidence.program:
+        probed = [span for span in evidence.spans(name, probe=probe) if "sample" in span.attrs]
+        if name == "dns.lookup":  # one for all ports of a host
+            return [span for span in probed if span.attrs.get("host") == endpoint.host]
+        return [span for span in probed if span.subject == endpoint.subject]
+    return [
+        span
+        for span in evidence.spans(name)
+        if span.attrs.get("host") == endpoint.host and (span.attrs.get("port") or endpoint.port) == endpoint.port
+    ]
+
+
 def cost(spans: Iterable[Span], evidence: Evidence) -> float:
     """Seconds the crew lost to these spans: those of its full run where there are some, else the longest one."""
     held = list(spans)

@@ -11,6 +11,13 @@ from crewdoctor.model.plan import Plan
 from crewdoctor.model.result import StepResult
 from crewdoctor.model.span import Event, Span, Stack
 
+RECORD = "CREWDOCTOR_RECORD"
+"""Variable that makes a program record itself, where `worker/hook` is on its path: a file, or a folder."""
+RECORDING = "CREWDOCTOR_RECORDING"
+"""What a recorded process hands on to its descendants: the recording's zero, who took it last, and its file."""
+VERBOSE = "CREWDOCTOR_RECORD_VERBOSE"
+"""Variable that switches crewai's `verbose` and the SDKs' debug loggers on in a recorded program."""
+
 
 @dataclass(frozen=True, slots=True)
 class Header:
@@ -46,3 +53,5 @@ class Recording:
     """`SIGINT`, `SIGTERM`, or `truncated` when the recording has no last line."""
     end: float = 0.0
     """Seconds since zero of the last record."""
+    recorder: dict[str, float] = field(default_factory=dict)
+    """What recording has cost the steps that came to their end: `seconds` of encoding and writing, `bytes`, `spans`."""

@@ -9,7 +9,7 @@ from crewdoctor.model.finding import Finding
 from crewdoctor.model.inventory import Unexamined
 from crewdoctor.model.layer import Layer
 from crewdoctor.model.rule import RuleOutcome
-from crewdoctor.model.setting import Setting
+from crewdoctor.model.setting import Location, Setting, Timeout
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Bar:
     end: float
     depth: int
     kind: str
-    """`llm tool limiter backoff framework network crew agent task`"""
+    """`llm tool limiter backoff wait framework network crew agent task`"""
     open: bool = False
     failure: str = ""
     critical: bool = False
@@ -112,6 +112,71 @@ class ModelCall:
 
 
 @dataclass(frozen=True, slots=True)
+class InputUsed:
+    """One input the crew, or an argument what builds it, was given. Its value is in no report."""
+
+    name: str
+    source: str
+    """`--inputs`, a file or variable, `the crew's own kickoff`, `a kickoff in the source`, `invented for build()`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """One of the operations around another: whose work it is."""
+
+    name: str
+    """`crew.kickoff task.execution agent.execution llm.call tool.call python.import`"""
+    subject: str
+    span: str
+
+
+@dataclass(frozen=True, slots=True)
+class HangEnd:
+    """One clock that runs around a wait."""
+
+    what: str
+    """`this wait`, `the SDK's attempts`, `the agent's executions`, `max_execution_time`, `--outer`"""
+    limit: Timeout
+    left: float | None
+    """Seconds it still had to run; None where it never ends, or nobody knows."""
+    where: str = ""
+    """Who says so, or the arithmetic."""
+    interrupts: bool = True
+    """False: when it has run out, the wait goes on (crewAI's `max_execution_time`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hang:
+    """An operation that was still waiting when it was last looked at."""
+
+    subject: str
+    owners: tuple[Owner, ...]
+    """Outermost first; the last one is the operation itself."""
+    waiting: str
+    """`recv connect tls dns send lock process queue sleep cpu file gil unknown`"""
+    message: str
+    """One sentence without its stop: subject, operation, peer, bytes, silence, line."""
+    peer: str
+    """host:port, or what else it waits for."""
+    received: int | None
+    """Bytes of the answer so far; null: not known."""
+    timeout: Timeout
+    """In force where it waits."""
+    seconds: float
+    """Since the operation began."""
+    silent: float
+    """Since this very wait began."""
+    attempt: int | None = None
+    """Of a model's SDK: which request this is."""
+    thread: str = ""
+    frames: tuple[Location, ...] = ()
+    """The user's own frames first, innermost first; then libraries'."""
+    ends: tuple[HangEnd, ...] = ()
+    """The clocks around it, nearest first: which would have ended it, and when."""
+    evidence: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """One diagnosis."""
 
@@ -129,6 +194,8 @@ class Report:
     """Errors and warnings: roots in order, what they explain folded beneath each."""
     notes: tuple[Finding, ...] = ()
     """Exposure from defaults (info)."""
+    hangs: tuple[Hang, ...] = ()
+    """What was still waiting at the end, longest silence first."""
     questions: tuple[Question, ...] = ()
     model_calls: tuple[ModelCall, ...] = ()
     ladder: tuple[Rung, ...] = ()
@@ -143,6 +210,8 @@ class Report:
     rules: tuple[RuleOutcome, ...] = ()
     simulated: tuple[str, ...] = ()
     interrupted: str = ""
+    inputs: tuple[InputUsed, ...] = ()
+    """What the crew was started with."""
     scope: str = "diagnose"
     """The command that made it: `diagnose preflight settings tool llm net`."""
     environment: dict[str, Any] = field(default_factory=dict)

@@ -25,7 +25,8 @@ class Rule:
     since: str
     needs: tuple[str, ...]
     """Keys of evidence it cannot do without: `span:<name>`, `setting:<scope>.<name>`, `result:<probe id>`, `inventory`,
-    `ledger`, `stacks`, `events:<name>`. Missing one: the rule is not applicable, and the report says which."""
+    `ledger`, `stacks`, `events:<name>`, `program` (one that recorded itself); `a|b`: one of them. Missing one: the rule
+    is not applicable, and the report says which."""
     uses: tuple[str, ...]
     """Keys it also reads when they are there."""
     function: RuleFunction

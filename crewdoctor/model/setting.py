@@ -41,6 +41,8 @@ class Location:
     function: str = ""
     source: str = ""
     """The text of the line, stripped; redacted at the border."""
+    statement: str = ""
+    """The whole statement or call, where it goes over several lines; empty where `source` is all of it."""
 
     def __str__(self) -> str:
         """Render as editors and terminals link it."""

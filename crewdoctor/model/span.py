@@ -48,6 +48,8 @@ class FailureKind(str, Enum):
     CANCELLED = "cancelled"
     DEADLINE = "deadline"
     """Our own deadline ended it; the operation itself was still going."""
+    INTERRUPTED = "interrupted"
+    """Whoever ran the program ended it (Ctrl-C, SIGTERM); the operation itself was still going."""
     UNKNOWN = "unknown"
 
     @property
@@ -79,7 +81,7 @@ class Span:
 
     `name` is one of docs/spans.md: `dns.lookup dns.query tcp.connect tls.handshake proxy.connect net.exchange
     http.request tool.call llm.call agent.execution task.execution crew.kickoff limiter.sleep retry.backoff
-    python.import`.
+    mcp.call python.import`.
     `end` is None when the operation was still going when the recording ended: that is the diagnosis of a hang.
     """
 
@@ -115,7 +117,7 @@ class Stack:
     span: str | None
     """The open span it belongs to, where known."""
     waiting: str
-    """`recv connect tls dns sleep lock process queue cpu file unknown`"""
+    """`recv connect tls dns send sleep lock process queue cpu file gil unknown`; `gil`: C code that stops Python"""
     frames: tuple[Location, ...]
     """The user's own frames first, innermost first; then library frames."""
     user_frame: Location | None = None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 
@@ -30,6 +31,30 @@ def without_consequences(crew: Any) -> list[str]:
         crew._task_output_handler = _Nowhere()  # noqa: SLF001 - crewai offers no other way
         left_out.append("task outputs kept for replay")
     return left_out
+
+
+def forgive_guardrails(crew: Any, blocked: Callable[[], Sequence[str]]) -> None:
+    """A guardrail that was kept from writing has no verdict: the run goes on as if it had agreed."""
+    for task in getattr(crew, "tasks", None) or ():
+        single, several = getattr(task, "_guardrail", None), getattr(task, "_guardrails", None)
+        if callable(single):
+            task._guardrail = _forgiven(single, blocked)  # noqa: SLF001 - what crewai calls; the field is a copy
+        if isinstance(several, list):
+            task._guardrails = [_forgiven(each, blocked) for each in several]  # noqa: SLF001
+
+
+def _forgiven(guardrail: Callable[..., Any], blocked: Callable[[], Sequence[str]]) -> Callable[..., Any]:
+    @functools.wraps(guardrail)
+    def forgiven(output: Any) -> Any:
+        before = len(blocked())
+        try:
+            return guardrail(output)
+        except Exception:
+            if len(blocked()) == before:
+                raise
+            return True, getattr(output, "raw", output)
+
+    return forgiven
 
 
 class _Nowhere:

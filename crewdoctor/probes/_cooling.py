@@ -17,9 +17,11 @@ KEPT = 25.0
 def seconds(results: Sequence[StepResult]) -> float:
     """Return how long to wait until crewdoctor's own requests no longer count: the crew shall not pay for them.
 
-    That is what the provider asks for in Retry-After, else the minute its limit is about. 0: no limit was met.
+    That is what the provider asks for in Retry-After, else the minute its limit is about. 0: no limit was met, or met
+    at the very first request: what uses it up is nobody of ours, and the crew meets it whenever it runs.
     """
-    limited = [result for result in results if "limited" in result.facts]
+    answered = {result.step.lane for result in results if result.facts.get("answered")}
+    limited = [result for result in results if "limited" in result.facts and result.step.lane in answered]
     if not limited:
         return 0.0
     stated = max(float(result.facts["limited"]) for result in limited)

@@ -18,7 +18,7 @@ from crewdoctor.model.result import StepResult
 from crewdoctor.model.setting import Seconds
 from crewdoctor.probes import _cooling as cooling
 from crewdoctor.probes._cap import capped
-from crewdoctor.probes._consequences import unattended, without_consequences
+from crewdoctor.probes._consequences import forgive_guardrails, unattended, without_consequences
 from crewdoctor.probes._follow import follow
 
 PROBE = Probe("crew.kickoff", Layer.CREW, "the whole crew runs to its end", stage=2, spends_tokens=True)
@@ -48,7 +48,9 @@ def plan(inventory: Inventory, options: Options, results: Sequence[StepResult]) 
     likely = len(inventory.tasks) * CALLS_PER_TASK + len(inventory.tools)
     left = options.max_llm_calls - sum(result.llm_calls for result in results)
     if not embedded and left <= 0:
-        reason = f"no call of a paid model is left (--max-llm-calls {options.max_llm_calls}); about {likely} are needed"
+        reason = (
+            f"no call of its own model is left (--max-llm-calls {options.max_llm_calls}); about {likely} are needed"
+        )
         yield Skip(PROBE.id, PROBE.layer, subject, reason)
         return
     prompt = max((task.prompt_chars for task in inventory.tasks), default=0) + max(
@@ -91,6 +93,7 @@ def run(step: Step, bench: Bench) -> None:
     if url:
         bench.fact("replaced", loaded.use_embedded(str(url)))
         left_out += without_consequences(loaded.crew)
+        forgive_guardrails(loaded.crew, bench.blocked)
     bench.fact("left_out", left_out)
     cooling.wait(bench, float(step.args.get("pause", 0.0)))
     began = time.monotonic()

@@ -34,11 +34,14 @@ HANDSHAKE_TIMEOUT = 8.0
 """Seconds: more than httpx (5) grants, so that a slow handshake is told from one that never ends."""
 LOOK_TIMEOUT = 3.0
 SECURE = {"https", "wss"}
+UNSAID = "nobody said that it speaks TLS: its connection was looked at; https://{} shakes hands too"
 
 
 def plan(inventory: Inventory, options: Options, _results: Sequence[StepResult]) -> Iterator[Step | Skip]:
     """One step per https endpoint the crew's own work waits for."""
     for endpoint in inventory.endpoints:
+        if endpoint.kind == "host" and endpoint.scheme not in SECURE and "://" not in endpoint.source:
+            yield Skip(PROBE.id, PROBE.layer, endpoint.subject, UNSAID.format(endpoint.source))
         if endpoint.scheme not in SECURE or endpoint.kind in BYSTANDERS:
             continue
         reason = not_needed(endpoint, inventory, options)

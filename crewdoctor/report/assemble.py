@@ -7,14 +7,20 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from crewdoctor import timeline, wording
+from crewdoctor.hangs import hangs
+from crewdoctor.model.evidence import Evidence
 from crewdoctor.model.finding import Finding, Severity
 from crewdoctor.model.inventory import Unexamined
+from crewdoctor.model.layer import Layer
 from crewdoctor.model.recording import Recording
-from crewdoctor.model.report import Report, Rung, Scope
+from crewdoctor.model.report import InputUsed, Report, Rung, Scope
 from crewdoctor.model.result import Status
 from crewdoctor.model.rule import RuleOutcome, RuleStatus
 from crewdoctor.report.exit_code import examined, exit_code, failed_by_itself, flat, missing_inputs, unanswered
+from crewdoctor.report.naming import named
 from crewdoctor.report.questions import questions, stopped
+from crewdoctor.report.unseen import unseen
+from crewdoctor.timeline.clocks import clocks, longest
 from crewdoctor.timeline.model_calls import model_calls
 from crewdoctor.wire.codec import WireError, decode
 
@@ -45,18 +51,20 @@ def assemble(
     accused = tuple(each for each in shown if each.severity is not Severity.INFO)
     crew = timeline.timeline(recording)
     inventory = recording.inventory
-    return Report(
+    report = Report(
         format=SCHEMA,
         crewdoctor=recording.header.crewdoctor,
         started=recording.header.started,
-        target=inventory.target if inventory else recording.header.options.target,
+        target=_target(recording),
         crew=inventory.crew if inventory else "",
         verdict=_verdict(recording, accused, sum(len(each.ignored) for each in outcomes)),
         scope=recording.header.options.scope,
+        inputs=_inputs(recording),
         exit_code=exit_code(recording, accused),
         seconds=recording.end,
         findings=accused,
         notes=tuple(each for each in shown if each.severity is Severity.INFO),
+        hangs=hangs(Evidence(recording, ledger)),
         questions=questions(recording, accused),
         model_calls=model_calls(recording),
         ladder=_ladder(recording, crew.rung),
@@ -71,6 +79,7 @@ def assemble(
         interrupted=recording.interrupted,
         environment=_environment(recording),
     )
+    return named(report)
 
 
 def _simulated_evidence(recording: Recording) -> frozenset[str]:
@@ -92,7 +101,12 @@ def _verdict(recording: Recording, findings: Sequence[Finding], ignored: int) ->
     missing = missing_inputs(recording)
     if missing:
         return f"the crew asks for inputs nobody gave: {', '.join(missing)}"
-    if recording.inventory is None:
+    if recording.header.options.scope == "run":
+        if not recording.results:
+            return "nothing was recorded: no Python process of it loaded the hook"
+        if first is None and not any(result.step.probe == "crew.kickoff" for result in recording.results):
+            return "no crew was started in what was recorded"
+    elif recording.inventory is None:
         return f"the target could not be diagnosed: {_not_loaded(recording)}"
     if recording.header.options.dry_run:
         return "planned only: nothing of the crew was run"
@@ -106,6 +120,13 @@ def _verdict(recording: Recording, findings: Sequence[Finding], ignored: int) ->
     told = " and ".join(count for count in counts if count)
     cause = "the first cause is" if len(held) > 1 else "it is"
     return f"{told}; {cause} {first.code} {first.slug} on {first.subject}"
+
+
+def _inputs(recording: Recording) -> tuple[InputUsed, ...]:
+    options = recording.header.options
+    given = {name: options.input_origins.get(name, "--inputs") for name in options.inputs}
+    held = {**(recording.inventory.inputs_from if recording.inventory else {}), **given}
+    return tuple(InputUsed(name, source) for name, source in sorted(held.items()))
 
 
 def _not_loaded(recording: Recording) -> str:
@@ -122,7 +143,7 @@ def _calm(recording: Recording, ignored: int) -> str:
     if recording.interrupted:
         return "no mismatch found in what was examined before it was cut short"
     if why := unanswered(recording):
-        return f"the one call of a model failed, and no rule says why: {why}"
+        return f"a model gave no answer, and no rule says why: {why}"
     answered = [call for call in model_calls(recording) if not call.failure and call.phases]
     if recording.header.options.scope == "llm" and answered:
         told = [f"{phase.name} after {wording.seconds(phase.at)}" for phase in answered[0].phases[-2:]]
@@ -134,7 +155,11 @@ def _calm(recording: Recording, ignored: int) -> str:
     parts = [
         f"no mismatch found but {_count(ignored, 'finding')} ignored in source" if ignored else "no mismatch found"
     ]
-    left = sum(question.status in {"failed", "killed", "crashed"} for question in questions(recording, ()))
+    left = sum(
+        question.status in {"failed", "killed", "crashed"}
+        and (question.layer, question.status) != (Layer.ENVIRONMENT, "failed")  # it was answered: a note
+        for question in questions(recording, ())
+    )
     if left:
         parts.append(f"{_count(left, 'question')} stayed open")
     guarded = sum(bool(stopped(result)) for result in recording.results)
@@ -180,6 +205,7 @@ def _unexamined(recording: Recording, outcomes: Sequence[RuleOutcome]) -> tuple[
         for result in recording.results
         if (reason := stopped(result))
     ]
+    found += unseen(recording)
     for plan in recording.plans:
         found += [Unexamined(f"{skip.probe} on {skip.subject}", skip.reason) for skip in plan.skips]
     found += [
@@ -188,6 +214,26 @@ def _unexamined(recording: Recording, outcomes: Sequence[RuleOutcome]) -> tuple[
         if outcome.status is RuleStatus.FAILED
     ]
     return tuple(dict.fromkeys(found))
+
+
+def _target(recording: Recording) -> str:
+    """What was diagnosed, as it was named; a program as it was started, whichever of its processes has the crew."""
+    if recording.inventory is None or recording.header.options.scope == "run":
+        return recording.header.options.target
+    return recording.inventory.target
+
+
+def _program(recording: Recording) -> str:
+    """How a recorded program ended, in words; what its own process said where nobody stood around it."""
+    gone = next((event for event in recording.events if event.name == "program.ended"), None)
+    if gone is not None:
+        signal = str(gone.attrs.get("signal") or "")
+        return f"the program was ended by {signal}" if signal else f"the program exited {gone.attrs.get('code')}"
+    main = recording.results[0]
+    if recording.interrupted == "truncated" or main.status is Status.KILLED:
+        return "the program had not ended"
+    outcome = str(main.facts.get("result", "completed"))
+    return "the program ended" if outcome == "completed" else f"the program ended with {main.facts.get('exception')}"
 
 
 def _environment(recording: Recording) -> dict[str, Any]:
@@ -201,6 +247,12 @@ def _environment(recording: Recording) -> dict[str, Any]:
         "allowed_tools": list(header.options.allow_tools),
         "notes": [str(note.get("text", "")) for note in recording.notes],
     }
+    if told := clocks(recording):
+        facts["clocks"] = told
+        facts["program"] = _program(recording)
+        facts["longest"] = longest(recording)
+    if recording.recorder:
+        facts["recorder"] = recording.recorder
     if inventory is not None:
         facts |= {
             "project_root": inventory.project_root,
@@ -217,6 +269,7 @@ def _environment(recording: Recording) -> dict[str, Any]:
                     "model": llm.model,
                     "provider": llm.provider,
                     "known": llm.known,
+                    "users": list(llm.users),
                     "simulated": llm.subject in recording.simulated,
                 }
                 for llm in inventory.llms

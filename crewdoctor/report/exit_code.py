@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from crewdoctor import wording
 from crewdoctor.model.finding import Finding, Severity
 from crewdoctor.model.layer import Layer
 from crewdoctor.model.recording import Recording
 from crewdoctor.model.refusal import NOT_DIAGNOSED, USAGE
+from crewdoctor.model.report import Report
 from crewdoctor.model.result import Status, StepResult
 from crewdoctor.timeline.model_calls import model_calls
 
@@ -17,12 +19,33 @@ INTERRUPTED = {"SIGINT": 130, "SIGTERM": 143}
 MEANING = {
     HEALTHY: "nothing at or above --fail-on was found",
     FOUND: "findings at or above --fail-on",
-    USAGE: "the target was not named as it should be, or inputs are missing",
+    USAGE: "the target was not named as it should be",
     NOT_DIAGNOSED: "the target could not be diagnosed, or its failure is unexplained",
     130: "interrupted; what was measured until then is shown",
     143: "terminated; what was measured until then is shown",
 }
+_MISNAMED = {
+    "missing_argument": "what builds the crew asks for arguments that nobody gave",
+    "no_such_name": "the target has nothing of that name",
+    "several_crews": "the target must say which crew is meant",
+    "built_inside": "the target must say which function builds the crew",
+    "missing_file": "the target cannot be read",
+    "definition": "the target cannot be read as the definition of a crew",
+}
+"""Of the loader's reasons for exit code 2, what each means."""
 _ATTEMPTED = frozenset({Status.OK, Status.KILLED, Status.CRASHED})
+
+
+def meaning(report: Report) -> str:
+    """What the exit code of this report means; of several reasons for a code, the one that applies."""
+    if report.exit_code != USAGE:
+        told = MEANING.get(report.exit_code, "")
+        at_or_above = f"--fail-on {report.environment.get('fail_on', 'error')}"
+        return told.replace("--fail-on", at_or_above) if report.exit_code in {HEALTHY, FOUND} else told
+    if report.crew:
+        return "the crew asks for inputs that nobody gave"
+    kinds = (str(each.attrs.get("kind")) for each in flat(report.findings))
+    return next((_MISNAMED[kind] for kind in kinds if kind in _MISNAMED), MEANING[USAGE])
 
 
 def exit_code(recording: Recording, findings: Sequence[Finding]) -> int:
@@ -42,8 +65,16 @@ def exit_code(recording: Recording, findings: Sequence[Finding]) -> int:
 
 
 def unanswered(recording: Recording) -> str:
-    """How the one call of a model failed, where the command stands or falls with it; empty where none did."""
-    failed = [f"{call.model}: {call.failure}" for call in model_calls(recording) if call.failure]
+    """That a model answered none of its calls, or how the one call failed with which a command stands or falls.
+
+    Empty where neither is so.
+    """
+    failed = [
+        f"{each.step.subject}: no answer within {wording.seconds(each.seconds)}"
+        for each in recording.results
+        if each.step.probe == "llm.sdk" and each.facts.get("hung") is True and each.facts.get("answered") is False
+    ]
+    failed += [f"{call.model}: {call.failure}" for call in model_calls(recording) if call.failure]
     if recording.header.options.scope in {"preflight", "llm"}:  # not even begun: no key, no client
         asked = (result for result in recording.results if result.step.probe == "llm.sdk")
         failed += [f"{each.step.subject}: {each.reason}" for each in asked if each.status is Status.FAILED]
@@ -78,6 +109,8 @@ def missing_inputs(recording: Recording) -> tuple[str, ...]:
 
 def examined(recording: Recording) -> bool:
     """Whether any layer above settings was looked at; where that was not asked for, the target only has to load."""
+    if recording.header.options.scope == "run":
+        return bool(recording.results)
     if recording.inventory is None:
         return False
     if recording.header.options.dry_run or recording.header.options.scope == "settings":

@@ -2,10 +2,11 @@
 
 A format is one file in this folder: a line `FORMAT = "name"`, and `render(report) -> str`. It may also say
 
-- `SUFFIXES = "md markdown"`: files that are meant for it when no `--format` is given;
+- `SUFFIXES = "md markdown"`: files that are meant for it when no `--format` is given; the longest that fits counts;
 - `APPENDED = "VARIABLE name"`: where the environment's VARIABLE names a file, the format `name` is appended to it.
 
-What `render` cannot know it asks for by keyword: `width`, `color`, `plain`, `verbosity`, `workspace`.
+What `render` cannot know it asks for by keyword: `width`, `color`, `plain`, `verbosity`, `workspace`,
+`recording` (what the report was made from).
 """
 
 from __future__ import annotations
@@ -42,17 +43,22 @@ def formats() -> dict[str, Format]:
     return {each.name: each for each in sorted(found, key=lambda each: (each.name != DEFAULT, each.name))}
 
 
-def of_suffix(suffix: str) -> str | None:
-    """The format files with this suffix (`.md`) are meant for."""
-    wanted = suffix.removeprefix(".").lower()
-    return next((each.name for each in formats().values() if wanted in {each.name, *each.suffixes}), None)
+def of_file(name: str) -> str | None:
+    """The format a file is meant for by its name: `crewdoctor.md`, `report.trace.json`, `trace.json`."""
+    ends = {suffix: each.name for each in formats().values() for suffix in {each.name, *each.suffixes}}
+    fitting = [suffix for suffix in ends if f".{name.lower()}".endswith(f".{suffix}")]
+    return ends[max(fitting, key=len)] if fitting and "." in name else None
+
+
+def asked(name: str) -> frozenset[str]:
+    """What the format `name` asks for beside the report."""
+    return frozenset(inspect.signature(importlib.import_module(formats()[name].module).render).parameters)
 
 
 def render(report: Report, name: str, **known: Any) -> str:
     """Render `report` in the format `name`; of what is `known`, it is given what it asks for."""
     function = importlib.import_module(formats()[name].module).render
-    asked = inspect.signature(function).parameters
-    return str(function(report, **{key: value for key, value in known.items() if key in asked}))
+    return str(function(report, **{key: value for key, value in known.items() if key in asked(name)}))
 
 
 def _read(path: Path) -> Format | None:

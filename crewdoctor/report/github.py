@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from crewdoctor.model.finding import Finding, Severity
 from crewdoctor.model.report import Report
-from crewdoctor.report.exit_code import MEANING, flat
+from crewdoctor.report.exit_code import flat, meaning
 from crewdoctor.report.told import excused, facts
 from crewdoctor.wire.redact import clean
 
@@ -28,7 +28,7 @@ def render(report: Report, *, workspace: str = "") -> str:
     rows += [_command(finding, root, workspace or root) for finding in flat(report.findings)]
     rows += list(_notes(report))
     rows += [_plain(told) for outcome in report.rules for told in excused(outcome, root)]
-    rows.append(_plain(f"exit {report.exit_code}: {MEANING.get(report.exit_code, '')}"))
+    rows.append(_plain(f"exit {report.exit_code}: {meaning(report)}"))
     return "\n".join(rows) + "\n"
 
 

@@ -15,7 +15,7 @@ from crewdoctor.model.finding import Finding, Severity
 from crewdoctor.model.layer import Layer
 from crewdoctor.model.report import Question, Report
 from crewdoctor.model.rule import RuleStatus
-from crewdoctor.report.exit_code import HEALTHY, MEANING
+from crewdoctor.report.exit_code import HEALTHY, meaning
 from crewdoctor.report.screen import ledger, timing
 from crewdoctor.report.screen.line import Line
 from crewdoctor.report.told import facts
@@ -233,9 +233,11 @@ def _foot(report: Report) -> list[str]:
     told += [f"{name} {versions[name]}" for name in ("crewai", "openai", "httpx") if name in versions]
     python = environment.get("crew_python")
     told += [f"python {python}"] if python else []
+    told += [f"input {each.name} from {each.source}" for each in report.inputs]
     told += [f"allowed to write: {name}" for name in environment.get("allowed_tools") or ()]
     told += [str(text) for text in environment.get("notes") or ()]
-    told += [f"exit {report.exit_code}: {MEANING.get(report.exit_code, '')}", wording.seconds(report.seconds)]
+    ended = environment.get("program") or f"exit {report.exit_code}: {meaning(report)}"
+    told += [str(ended), wording.seconds(report.seconds)]
     return [f"<sub>{' · '.join(_inline(each) for each in told)}</sub>"]
 
 

@@ -18,7 +18,7 @@ def render(inventory: Inventory, plans: Sequence[Plan], options: Options) -> str
 
 def _rows(inventory: Inventory, plans: Sequence[Plan], options: Options) -> Iterator[str]:
     yield f"plan for {inventory.target}"
-    yield f"  deadline {wording.exact(options.deadline)}; {cost(plans)}"
+    yield f"  deadline {wording.exact(options.deadline)}; {cost(plans, options)}"
     for number, plan in enumerate(plans, 1):
         if plan.steps or plan.skips:
             yield f"stage {number}"
@@ -28,9 +28,9 @@ def _rows(inventory: Inventory, plans: Sequence[Plan], options: Options) -> Iter
             yield f"  - not: {skip.probe} on {skip.subject}: {skip.reason}"
 
 
-def cost(plans: Sequence[Plan]) -> str:
-    """`at most 12 calls of the crew's own model, 24000 tokens`."""
-    calls = sum(plan.llm_calls for plan in plans)
+def cost(plans: Sequence[Plan], options: Options) -> str:
+    """`at most 12 calls of the crew's own model, 24000 tokens`. Later stages get what earlier ones left of the cap."""
+    calls = min(options.max_llm_calls, sum(plan.llm_calls for plan in plans))
     if not calls:
         return "no call of the crew's own model"
     return (
@@ -39,7 +39,7 @@ def cost(plans: Sequence[Plan]) -> str:
 
 
 def _step(step: Step) -> Iterator[str]:
-    spends = f", up to {wording.plural(step.llm_calls, 'paid call')}, {step.tokens} tokens" if step.llm_calls else ""
+    spends = f", up to {wording.plural(step.llm_calls, 'call')}, {step.tokens} tokens" if step.llm_calls else ""
     yield f"  - {step.announce or step.id}  (at most {wording.exact(round(step.deadline, 1))}{spends})"
     if step.condition:
         yield f"      only if {step.condition}"

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 
 from rich.console import Console
 from rich.text import Text
 
 from crewdoctor.model.report import Report
-from crewdoctor.report.screen import findings, frame, layers, ledger, model_calls, settings, timing
+from crewdoctor.report.naming import readable, shared_models
+from crewdoctor.report.screen import brief as short
+from crewdoctor.report.screen import findings, frame, hangs, layers, ledger, model_calls, settings, timing
 from crewdoctor.report.screen.line import Line
 
 FORMAT = "rich"
@@ -53,8 +56,10 @@ def render(report: Report, *, width: int = WIDTH, color: bool = False, plain: bo
         emoji=False,
         _environ={},
     )
+    names = shared_models(report)
     for each in _lines(report, console.width, verbosity):
-        for painted in _wrapped(each, console):
+        pieces = tuple((readable(text, names), style) for text, style in each.pieces)
+        for painted in _wrapped(replace(each, pieces=pieces), console):
             console.print(painted, no_wrap=True, overflow="ignore", crop=False)
     text = _written(console)
     return text.translate(_ASCII).encode("ascii", "backslashreplace").decode("ascii") if plain else text
@@ -70,19 +75,25 @@ def _lines(report: Report, width: int, verbosity: int) -> Iterator[Line]:
     brief = verbosity < 0
     yield from frame.head(report)
     yield from frame.verdict(report)
-    yield from findings.lines(report.findings, str(report.environment.get("project_root", "")), width)
+    yield from findings.lines(report.findings, str(report.environment.get("project_root", "")), width, every=every)
+    if not brief:
+        yield from hangs.lines(report, every=every)
     yield from model_calls.lines(report)
     if report.scope == "settings" or every:
         yield from settings.lines(report)
     if not brief:
-        yield from layers.lines(report.questions, every=every)
-        yield from timing.ladder(report)
+        yield from layers.lines(report.questions, every=every) if every else short.examined(report)
+        yield from timing.clocks(report)
+        yield from timing.ladder(report, every=every)
         yield from timing.waterfall(report, width, every=every)
-        yield from ledger.lines(report.ledger, report.simulated)
-    yield from frame.notes(report)
+        if every or report.findings or report.scope == "settings":
+            yield from ledger.lines(report.ledger, report.simulated)
+    yield from frame.notes(report, every=every)
+    if every:
+        yield from frame.cost(report)
     yield from frame.ignored(report)
     yield from frame.unexamined(report, every=every)
-    yield from frame.foot(report)
+    yield from frame.foot(report, every=every, brief=brief)
 
 
 def _wrapped(each: Line, console: Console) -> Iterator[Text]:

@@ -28,8 +28,9 @@ from collections.abc import Iterator, Sequence
 
 from crewdoctor.model.evidence import Evidence
 from crewdoctor.model.finding import Finding, Fix, Quantity
+from crewdoctor.model.inventory import Endpoint
 from crewdoctor.model.layer import Layer
-from crewdoctor.model.reach import REACH_KEYS, Reach, cost, reaches
+from crewdoctor.model.reach import REACH_KEYS, Reach, attempts_at, cost, reaches
 from crewdoctor.model.rule import rule
 from crewdoctor.model.span import Span
 
@@ -37,17 +38,16 @@ from crewdoctor.model.span import Span
 @rule(
     "CD103",
     since="0.1",
-    needs=("span:dns.lookup", "result:net.dns"),
-    uses=("inventory", "span:dns.query", *REACH_KEYS),
+    needs=("span:dns.lookup", "result:net.dns|program"),
+    uses=("result:net.dns", "inventory", "span:dns.query", "setting:llm.base_url", *REACH_KEYS),
 )
 def name_does_not_resolve(evidence: Evidence) -> Iterator[Finding]:
     """One finding per endpoint whose name has no address by the system resolver."""
     results = {result.step.args.get("host"): result for result in evidence.results("net.dns")}
-    lookups = evidence.spans("dns.lookup", probe="net.dns")
     queries = evidence.spans("dns.query", probe="net.dns")
     for way in reaches(evidence):
         endpoint = way.endpoint
-        mine = [span for span in lookups if span.attrs.get("host") == endpoint.host and "sample" in span.attrs]
+        mine = attempts_at(evidence, endpoint, "dns.lookup", "net.dns")
         if (
             not mine
             or way.worked
@@ -77,7 +77,7 @@ def name_does_not_resolve(evidence: Evidence) -> Iterator[Finding]:
             measured=Quantity("addresses found", 0, unit="addresses", n=len(mine)),
             limit=Quantity("addresses needed to connect", 1, unit="addresses", where=endpoint.source),
             location=endpoint.location,
-            fix=_fix(way, asked),
+            fix=_fix(way, asked, written=_written(evidence, endpoint)),
             lost=cost(way.traffic, evidence) or waited,
             host=way.address,
             depends_on=tuple(silent) if len(silent) == len({span.subject for span in asked}) else (),
@@ -102,7 +102,13 @@ def _by_nameserver(asked: Sequence[Span]) -> str:
     return f"Asked directly: {'; '.join(said)}." if said else "No nameserver was asked directly."
 
 
-def _fix(way: Reach, asked: Sequence[Span]) -> Fix:
+def _written(evidence: Evidence, endpoint: Endpoint) -> bool:
+    """Whether somebody chose this host; a model's may be its provider's own."""
+    chosen = [each for each in evidence.settings("llm", "base_url") if each.subject in endpoint.used_by]
+    return endpoint.kind != "llm" or not chosen or any(each.written for each in chosen)
+
+
+def _fix(way: Reach, asked: Sequence[Span], *, written: bool) -> Fix:
     knowing = next((str(span.attrs["nameserver"]) for span in asked if _knows(span)), "")
     if knowing:
         return Fix(f"Ask {knowing} first: it knows the name", f"nameserver {knowing}", "resolv.conf")
@@ -111,6 +117,13 @@ def _fix(way: Reach, asked: Sequence[Span]) -> Fix:
         code, nameserver = next(iter(told.items()))
         return Fix(
             f"See why {nameserver} answers {code} for it, or ask a nameserver that serves this name",
+            f"getent ahosts {way.endpoint.host}",
+            "sh",
+        )
+    if not written:
+        return Fix(
+            "Make the name resolve here: it is the provider's own, and nobody wrote it; see the nameservers of this "
+            "machine or container, or whether its clients should go through a proxy",
             f"getent ahosts {way.endpoint.host}",
             "sh",
         )

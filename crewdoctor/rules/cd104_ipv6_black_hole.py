@@ -31,7 +31,7 @@ from collections.abc import Iterator, Sequence
 from crewdoctor.model.evidence import Evidence
 from crewdoctor.model.finding import Finding, Fix, Quantity, Severity
 from crewdoctor.model.layer import Layer
-from crewdoctor.model.reach import LIMIT_KEYS, REACH_KEYS, Reach, connect_limit, reaches
+from crewdoctor.model.reach import LIMIT_KEYS, REACH_KEYS, Reach, attempts_at, connect_limit, reaches
 from crewdoctor.model.rule import rule
 from crewdoctor.model.setting import UNLIMITED, Seconds
 from crewdoctor.model.span import FailureKind, Span
@@ -52,11 +52,7 @@ def ipv6_black_hole(evidence: Evidence) -> Iterator[Finding]:
     lookups = evidence.spans("dns.lookup", probe="net.tcp")
     for way in reaches(evidence):
         limit = connect_limit(evidence, way.endpoint)
-        knocks = [
-            span
-            for span in connects
-            if span.step.startswith("net.tcp@") and span.subject == way.endpoint.subject and "sample" in span.attrs
-        ]
+        knocks = attempts_at(evidence, way.endpoint, "tcp.connect", "net.tcp")
         silent = [span for span in knocks if span.attrs.get("family") == "v6"]
         answering = [span for span in knocks if span.attrs.get("family") == "v4" and _well(span)]
         if not way.direct or not silent or not answering or not all(_unanswered(span) for span in silent):

@@ -26,7 +26,7 @@ from collections.abc import Iterator
 from crewdoctor.model.evidence import Evidence
 from crewdoctor.model.finding import Finding, Fix, Quantity
 from crewdoctor.model.layer import Layer
-from crewdoctor.model.reach import LIMIT_KEYS, REACH_KEYS, Reach, connect_limit, cost, reaches
+from crewdoctor.model.reach import LIMIT_KEYS, REACH_KEYS, Reach, attempts_at, connect_limit, cost, reaches
 from crewdoctor.model.rule import rule
 from crewdoctor.model.span import FailureKind, Span
 
@@ -40,10 +40,9 @@ TURNED_AWAY = {
 @rule("CD105", since="0.1", needs=("span:tcp.connect",), uses=("inventory", *REACH_KEYS, *LIMIT_KEYS))
 def connection_refused(evidence: Evidence) -> Iterator[Finding]:
     """One finding per endpoint none of whose addresses takes a connection, each by an answer."""
-    knocks = evidence.spans("tcp.connect", probe="net.tcp")
     for way in reaches(evidence):
         limit = connect_limit(evidence, way.endpoint)
-        mine = [span for span in knocks if span.subject == way.endpoint.subject and "sample" in span.attrs]
+        mine = attempts_at(evidence, way.endpoint, "tcp.connect", "net.tcp")
         if not mine or way.worked or not way.direct:
             continue
         if any(span.failure is None or span.failure.kind not in TURNED_AWAY for span in mine):

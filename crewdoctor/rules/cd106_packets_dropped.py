@@ -28,11 +28,15 @@ from collections.abc import Iterator
 from crewdoctor.model.evidence import Evidence
 from crewdoctor.model.finding import Finding, Fix, Quantity
 from crewdoctor.model.layer import Layer
-from crewdoctor.model.reach import LIMIT_KEYS, REACH_KEYS, connect_limit, cost, reaches
+from crewdoctor.model.reach import LIMIT_KEYS, REACH_KEYS, Reach, attempts_at, connect_limit, cost, reaches
 from crewdoctor.model.rule import rule
 from crewdoctor.model.setting import UNLIMITED, Seconds
-from crewdoctor.model.span import FailureKind, Span
+from crewdoctor.model.span import Span
+from crewdoctor.remedies import bounded_connect
+from crewdoctor.waits import CUT_OFF
 
+SHORTEST = 2.0
+"""Ours: seconds of silence that say anything: a program may wait less for a connection than a long way takes."""
 KERNEL_GIVES_UP = 127.0
 """Seconds: SYN retries at 1, 2, 4 ... 64 s."""
 
@@ -40,10 +44,9 @@ KERNEL_GIVES_UP = 127.0
 @rule("CD106", since="0.1", needs=("span:tcp.connect",), uses=("inventory", *REACH_KEYS, *LIMIT_KEYS))
 def packets_dropped(evidence: Evidence) -> Iterator[Finding]:
     """One finding per endpoint that took no connection and left at least one attempt without any answer."""
-    knocks = evidence.spans("tcp.connect", probe="net.tcp")
     for way in reaches(evidence):
         limit = connect_limit(evidence, way.endpoint)
-        mine = [span for span in knocks if span.subject == way.endpoint.subject and "sample" in span.attrs]
+        mine = attempts_at(evidence, way.endpoint, "tcp.connect", "net.tcp")
         unanswered = [span for span in mine if _unanswered(span)]
         if not unanswered or way.worked or not way.direct:
             continue
@@ -51,6 +54,8 @@ def packets_dropped(evidence: Evidence) -> Iterator[Finding]:
             continue
         longest = max(unanswered, key=lambda span: span.seconds(evidence.end_of(span)))
         waited = longest.seconds(evidence.end_of(longest))
+        if waited < SHORTEST:
+            continue
         addresses = list(dict.fromkeys(str(span.attrs["address"]) for span in unanswered))
         each = limit.value.value if isinstance(limit.value, Seconds) else KERNEL_GIVES_UP
         yield Finding(
@@ -71,16 +76,23 @@ def packets_dropped(evidence: Evidence) -> Iterator[Finding]:
                 f"Allow egress to {way.address}, and bound the connect",
                 "LLM(..., client_params={'timeout': httpx.Timeout(60, connect=5)})"
                 if way.endpoint.kind == "llm"
-                else f"timeout = httpx.Timeout(60, connect=5)  # for {way.address}",
+                else bounded_connect(_client(way)),
             ),
             lost=max(each * len(addresses), cost(way.traffic, evidence)),
             host=way.address,
         )
 
 
+def _client(way: Reach) -> str:
+    """The library that tried, as seen on the wire, else the one the source names; empty for several."""
+    seen = {str(span.attrs["client"]) for span in way.traffic if span.attrs.get("client")}
+    held = seen or set(way.endpoint.clients)
+    return next(iter(held)) if len(held) == 1 else ""
+
+
 def _unanswered(span: Span) -> bool:
     return span.end is None or (
-        span.failure is not None and (span.failure.kind.is_timeout or span.failure.kind is FailureKind.DEADLINE)
+        span.failure is not None and (span.failure.kind.is_timeout or span.failure.kind in CUT_OFF)
     )
 
 

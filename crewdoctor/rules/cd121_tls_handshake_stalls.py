@@ -30,14 +30,15 @@ from collections.abc import Iterator
 from crewdoctor.model.evidence import Evidence
 from crewdoctor.model.finding import Finding, Fix, Quantity
 from crewdoctor.model.layer import Layer
-from crewdoctor.model.reach import LIMIT_KEYS, REACH_KEYS, connect_limit, cost, reaches
+from crewdoctor.model.reach import LIMIT_KEYS, REACH_KEYS, attempts_at, connect_limit, cost, reaches
 from crewdoctor.model.rule import rule
 from crewdoctor.model.setting import UNLIMITED, Seconds
 from crewdoctor.model.span import FailureKind, Span
+from crewdoctor.waits import CUT_OFF
 
 PATIENCE = 4.0
 """Seconds (ours) of silence before it is called a stall: a handshake across the world takes half of one."""
-ENDED = {FailureKind.TLS_TIMEOUT, FailureKind.DEADLINE}
+ENDED = {FailureKind.TLS_TIMEOUT, *CUT_OFF}
 
 
 @rule(
@@ -51,11 +52,7 @@ def tls_handshake_stalls(evidence: Evidence) -> Iterator[Finding]:
     handshakes = evidence.spans("tls.handshake")
     for way in reaches(evidence):
         limit = connect_limit(evidence, way.endpoint)
-        mine = [
-            span
-            for span in handshakes
-            if span.step.startswith("net.tls@") and span.subject == way.endpoint.subject and "sample" in span.attrs
-        ]
+        mine = attempts_at(evidence, way.endpoint, "tls.handshake", "net.tls")
         if not mine or way.worked or not all(_silent(span, evidence) for span in mine):
             continue
         longest = max(mine, key=lambda span: span.seconds(evidence.end_of(span)))
@@ -66,6 +63,8 @@ def tls_handshake_stalls(evidence: Evidence) -> Iterator[Finding]:
             if not span.step.startswith("net.")
             and (span.attrs.get("host"), span.attrs.get("port")) == (way.endpoint.host, way.endpoint.port)
         ]
+        connected = longest.attrs.get("connected")
+        after = f" in {float(connected) * 1000:.1f} ms" if isinstance(connected, (int, float)) else ""
         proxies = sorted({str(span.attrs["proxy"]) for span in mine if span.attrs.get("proxy")})
         yield Finding(
             code="CD121",
@@ -74,7 +73,7 @@ def tls_handshake_stalls(evidence: Evidence) -> Iterator[Finding]:
             layer=Layer.NETWORK,
             subject=way.endpoint.subject,
             message=(
-                f"{way.address} was connected to in {float(longest.attrs['connected']) * 1000:.1f} ms"
+                f"{way.address} was connected to{after}"
                 f"{f' through {proxies[0]}' if proxies else ''} and answered the ClientHello with no byte in "
                 f"{waited:.1f} s: TLS stalls there, or that port speaks none. {_cost(limit)}"
             ),

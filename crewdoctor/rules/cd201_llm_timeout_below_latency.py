@@ -35,11 +35,12 @@ from crewdoctor import bounded_models, wording
 from crewdoctor.budget import cost
 from crewdoctor.calls import MODEL_KEYS, Attempt, as_the_crew, attempts, overload, rounded_up
 from crewdoctor.model.evidence import Evidence
-from crewdoctor.model.finding import Finding, Fix, Quantity, Severity
+from crewdoctor.model.finding import Finding, Quantity, Severity
 from crewdoctor.model.inventory import LlmEntry
 from crewdoctor.model.layer import Layer
 from crewdoctor.model.rule import rule
 from crewdoctor.model.setting import Seconds, Setting
+from crewdoctor.remedies import roomier
 from crewdoctor.sampling import exceedance_claim
 
 MARGIN = 2.0
@@ -49,7 +50,10 @@ SILENT = 10.0
 
 
 @rule(
-    "CD201", since="0.1", needs=("span:llm.call", "setting:llm.timeout.read"), uses=(*MODEL_KEYS, "inventory", "ledger")
+    "CD201",
+    since="0.1",
+    needs=("span:llm.call", "setting:llm.timeout.read"),
+    uses=(*MODEL_KEYS, "inventory", "ledger", "setting:llm.max_retries"),
 )
 def llm_timeout_below_latency(evidence: Evidence) -> Iterator[Finding]:
     """One finding per model whose timeout its own answers outlive, or nearly."""
@@ -110,21 +114,19 @@ def _finding(  # noqa: PLR0913 - the facts of one sentence
     seen: float,
 ) -> Finding:
     assert isinstance(setting.value, Seconds)
-    allowed = setting.value.value
-    longest = max(seen, *(each.seconds for each in over), 0.0) if over else seen
+    allowed, longest = setting.value.value, max([seen, *(each.seconds for each in over)])
     shown = [*over, *sorted(answered, key=lambda each: -(each.latency or 0.0))[:1]]
+    retries = evidence.setting("llm", "max_retries", llm.subject)
     terms = evidence.ledger.terms(llm.subject, begun=bool(over) and all(each.stood_still(allowed) for each in over))
     wanted = rounded_up(3 * longest)
-    waits = "between two chunks" if llm.attrs.get("stream") else "for an answer"
     if hits:
         slow = f"answered after up to {wording.seconds(seen)}" if seen > allowed else "did not answer in time"
         text = f"{hits} of {wording.plural(count, 'request')} outlived it: {llm.model} {slow}"
     else:
-        text = (
-            f"{llm.model} took up to {wording.seconds(seen)} ({wording.sample(count)}), less than half of it to spare"
-        )
-    again = terms and hits and terms.attempts > 1
-    retried = f" Every attempt waits it out: {terms.attempts} for one call, {terms.formula}." if terms and again else ""
+        took = f"{llm.model} took up to {wording.seconds(seen)} ({wording.sample(count)})"
+        text = f"{took}, less than half of it to spare"
+    told = f" Every attempt waits it out: {terms.attempts} for one call, {terms.formula}." if terms else ""
+    retried = told if terms and hits and terms.attempts > 1 else ""
     return Finding(
         code="CD201",
         slug="llm_timeout_below_latency",
@@ -132,17 +134,15 @@ def _finding(  # noqa: PLR0913 - the facts of one sentence
         layer=Layer.LLM,
         subject=llm.subject,
         message=(
-            f"{llm.subject} may wait {wording.exact(allowed)} {waits} ({setting.provenance.where}), and {text}."
-            f"{retried}{overload(evidence)}"
+            f"{llm.subject} may wait {wording.exact(allowed)} "
+            f"{'between two chunks' if llm.attrs.get('stream') else 'for an answer'} ({setting.provenance.where}), "
+            f"and {text}.{retried}{overload(evidence)}"
         ),
         evidence=tuple(dict.fromkeys([*(span.id for each in shown for span in (each.span, each.call)), setting.id])),
         measured=Quantity("longest wait for an answer", Seconds(round(longest, 3)), n=count),
         limit=Quantity("timeout.read", setting.value, where=setting.provenance.where),
         location=setting.provenance.location,
-        fix=Fix(
-            f"Allow {wanted} s, with room above the longest wait of {wording.seconds(longest)}, and bound the attempts",
-            bounded_models.bounded_model(llm, wanted),
-        ),
+        fix=roomier(setting, wanted, longest, retries, bounded_models.replaced(llm, wanted)),
         lost=cost(terms.task, longest) if terms and hits else 0.0,
         depends_on=(llm.endpoint,) if llm.endpoint else (),
         observed=bool(hits),

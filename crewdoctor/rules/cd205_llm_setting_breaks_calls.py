@@ -76,7 +76,7 @@ def _finding(evidence: Evidence, llm: LlmEntry, name: str, setting: Setting | No
     version = evidence.inventory.versions.get("openai", "")
     if seen:
         failed = f"{wording.plural(len(seen), 'call')} failed before anything was sent"
-        told = f"{failed} (span {seen[0].id}, {seen[0].failure.text if seen[0].failure else ''})"
+        told = f"{failed} ({seen[0].failure.text if seen[0].failure else ''})"
     else:
         told = f"crewAI puts it into every call, and it is {setting.note if setting else 'no argument of it'}"
         told += f" (openai {version})" if version else ""

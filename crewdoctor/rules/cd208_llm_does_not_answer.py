@@ -91,7 +91,7 @@ def _finding(evidence: Evidence, llm: LlmEntry, longest: Attempt, count: int) ->
         subject=llm.subject,
         message=(
             f"{llm.subject} ({llm.model}) accepted the request and sent no byte in {wording.seconds(longest.seconds)} "
-            f"(span {longest.span.id}, recv from {host or 'an unknown peer'}, {wording.plural(count, 'request')}, "
+            f"(recv from {host or 'an unknown peer'}, {wording.plural(count, 'request')}, "
             f"none answered); {ending.text}."
         ),
         evidence=tuple(dict.fromkeys((longest.call.id, longest.span.id, *wait.ids, *ending.ids))),

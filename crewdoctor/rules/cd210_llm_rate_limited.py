@@ -3,7 +3,8 @@
 ## What it compares
 The requests that were answered 429 with the limit the provider states (`x-ratelimit-limit-requests`, else how long it
 asks to wait in `Retry-After`). With the latency that was measured, Little's law gives the concurrency such a limit
-allows: limit x latency. Error when a call of this crew failed for it; warning when its retries got through.
+allows: limit x latency. Error when a call of this crew failed for it; warning when its retries got through; a note
+where only crewdoctor's own call met it and the crew, in the same minute, did not.
 
 ## Why it matters
 Three layers retry a 429: the SDK (2), crewAI's rate limit layer (3, and for openai it ignores Retry-After), and the
@@ -17,8 +18,7 @@ Stay below the limit: `Crew(max_rpm=...)` (which sleeps whole minutes, and count
 at once, or a higher tier. Retrying harder makes it worse.
 
 ## References
-- RFC 6585 section 4 (429), RFC 9110 section 10.2.3 (Retry-After)
-- OpenAI documentation, "Rate limits": the x-ratelimit headers
+- RFC 6585 section 4 (429), RFC 9110 section 10.2.3 (Retry-After); OpenAI, "Rate limits": the x-ratelimit headers
 - Little, "A proof for the queuing formula L = λW"
 """
 
@@ -54,7 +54,9 @@ def llm_rate_limited(evidence: Evidence) -> Iterator[Finding]:
 
 def _finding(evidence: Evidence, llm: LlmEntry, made: list[Attempt], limited: list[Attempt]) -> Finding:
     crew = [each for each in limited if _of_crew(each)]
-    gave_up = any(each.call.failure is not None or each.call.open for each in crew)
+    lost = [each for each in crew if not _got_through(each, made)]
+    failed = any(each.call.failure is not None for each in lost)
+    gave_up = failed or any(each.call.open for each in lost)
     stated, after = _stated(limited)
     window = [each for each in made if limited[0].span.start - WINDOW < each.span.start <= limited[0].span.start]
     ours = sum(1 for each in window if not _of_crew(each))
@@ -76,10 +78,12 @@ def _finding(evidence: Evidence, llm: LlmEntry, made: list[Attempt], limited: li
         text += f"; it asks to wait {wording.exact(after)}"
     if ours:
         text += f" ({ours} of the {len(window)} requests in that minute were crewdoctor's own)"
-    outcome = "the crew's call failed for it" if gave_up else "retries got through"
+    still = "the crew was still being turned away when it was ended" if gave_up else "retries got through"
+    outcome = "the crew's call failed for it" if failed else still
     if not crew:
         outcome = f"the crew itself, with {needed} in a minute, met no limit" if needed else "the crew was not run"
-    spare = not crew and needed > 0 and allowed >= MARGIN * needed
+    soon = [each for each in made if _of_crew(each) and 0 < each.span.start - limited[-1].span.start < WINDOW]
+    spare = not crew and needed > 0 and (allowed >= MARGIN * needed or (not stated and len(soon) >= needed))
     pauses = sum(span.seconds(evidence.end_of(span)) for span in evidence.spans("retry.backoff") if in_crew(span))
     return Finding(
         code="CD210",
@@ -103,6 +107,12 @@ def _finding(evidence: Evidence, llm: LlmEntry, made: list[Attempt], limited: li
 def _of_crew(attempt: Attempt) -> bool:
     """Whether the crew's own run made it; what is asked of its model alone is crewdoctor's."""
     return attempt.span.step.startswith("crew.") or attempt.call.attrs.get("kind") == ONCE
+
+
+def _got_through(attempt: Attempt, made: list[Attempt]) -> bool:
+    """Whether a later request of the same run was let through: its call, or the crew's next, went on."""
+    at, step = attempt.span.start, attempt.span.step
+    return any(each.ok and each.span.step == step and each.span.start > at for each in made)
 
 
 def _busiest_minute(made: list[Attempt]) -> int:

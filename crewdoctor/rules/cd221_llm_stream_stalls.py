@@ -99,7 +99,7 @@ def _finding(
     ending = evidence.ledger.would_end_llm(llm.subject, begun=True)
     if wait:
         still = f"stood still for {wording.seconds(gap)} when crewdoctor stopped it"
-        text = f"{still} (span {span.id}, {wait.text}); {ending.text}"
+        text = f"{still} ({wait.text}); {ending.text}"
     else:
         text = (
             f"was silent for {wording.seconds(gap)} between two chunks; it may be for {wording.limit(allowed)}{where}"

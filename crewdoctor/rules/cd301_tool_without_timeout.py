@@ -35,8 +35,7 @@ from crewdoctor.model.layer import Layer
 from crewdoctor.model.rule import rule
 from crewdoctor.model.setting import UNLIMITED, Seconds
 from crewdoctor.remedies import bounded_call
-from crewdoctor.toolcalls import blocked_by_us
-from crewdoctor.waits import unfinished
+from crewdoctor.toolcalls import served
 
 
 @rule(
@@ -62,7 +61,7 @@ def tool_without_timeout(evidence: Evidence) -> Iterator[Finding]:
         yield Finding(
             code="CD301",
             slug="tool_without_timeout",
-            severity=Severity.INFO if _is_well(evidence, tool) else Severity.WARNING,
+            severity=Severity.INFO if served(evidence.spans("tool.call", subject=tool.subject)) else Severity.WARNING,
             layer=Layer.TOOL,
             subject=tool.subject,
             message=(
@@ -71,7 +70,7 @@ def tool_without_timeout(evidence: Evidence) -> Iterator[Finding]:
             ),
             evidence=tuple(dict.fromkeys((*known.ids, *((scan_id(entry),) if entry else ())))),
             location=location,
-            fix=bounded_call(entry.client, entry.call) if entry else bounded_call(client),
+            fix=bounded_call(entry.client, entry.call, at=location) if entry else bounded_call(client, at=location),
             depends_on=tool.endpoints,
             observed=False,
         )
@@ -80,14 +79,6 @@ def tool_without_timeout(evidence: Evidence) -> Iterator[Finding]:
 def _seen_client(evidence: Evidence, tool: ToolEntry) -> str:
     requests = evidence.spans("http.request", subject=tool.subject)
     return next((str(each.attrs["client"]) for each in requests if each.attrs.get("client")), "socket")
-
-
-def _is_well(evidence: Evidence, tool: ToolEntry) -> bool:
-    """Whether every call that was made of it was answered: then this is exposure, not something that was shown."""
-    calls = [span for span in evidence.spans("tool.call", subject=tool.subject) if not blocked_by_us(span)]
-    return bool(calls) and all(
-        not unfinished(span) and span.failure is None and not span.attrs.get("error_text") for span in calls
-    )
 
 
 def _endless(entry: ScanEntry) -> bool:

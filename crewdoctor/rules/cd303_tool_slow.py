@@ -29,11 +29,20 @@ from crewdoctor import wording
 from crewdoctor.calls import overload
 from crewdoctor.model.evidence import Evidence
 from crewdoctor.model.finding import Finding, Fix, Severity
-from crewdoctor.model.inventory import ToolEntry
 from crewdoctor.model.layer import Layer
 from crewdoctor.model.rule import rule
 from crewdoctor.model.span import Span
-from crewdoctor.toolcalls import ALONE, TOOL_KEYS, depends_on, failure_of, hosts, still_failing, tool_calls, wires
+from crewdoctor.toolcalls import (
+    ALONE,
+    TOOL_KEYS,
+    ToolCalls,
+    depends_on,
+    failure_of,
+    hosts,
+    still_failing,
+    tool_calls,
+    wires,
+)
 from crewdoctor.waits import NETWORK, OWN_BOUND, WAIT_KEYS, blocked, unfinished
 
 SLOW = 10.0
@@ -59,7 +68,7 @@ def tool_slow(evidence: Evidence) -> Iterator[Finding]:
         spent = sum(span.seconds(evidence.end_of(span)) for span in calls.crew)
         if total and not standing and spent < SHARE * total:
             continue
-        yield _finding(evidence, calls.tool, slowest, spent, total)
+        yield _finding(evidence, calls, slowest, spent, total)
 
 
 def _busy(evidence: Evidence, span: Span) -> bool:
@@ -73,7 +82,8 @@ def _answered(evidence: Evidence, span: Span) -> list[Span]:
     return [each for each in wires(evidence, span, "http.request") if each.end is not None and each.failure is None]
 
 
-def _finding(evidence: Evidence, tool: ToolEntry, span: Span, spent: float, total: float) -> Finding:
+def _finding(evidence: Evidence, calls: ToolCalls, span: Span, spent: float, total: float) -> Finding:
+    tool = calls.tool
     took = span.seconds(evidence.end_of(span))
     wait = blocked(evidence, span)
     asked = hosts(evidence, span)
@@ -98,8 +108,8 @@ def _finding(evidence: Evidence, tool: ToolEntry, span: Span, spent: float, tota
         severity=Severity.WARNING,
         layer=Layer.TOOL,
         subject=tool.subject,
-        message=f"Tool `{tool.name}` {text}{share} (span {span.id}).{overload(evidence)}",
-        evidence=tuple(dict.fromkeys((span.id, *wait.ids))),
+        message=f"Tool `{tool.name}` {text}{share}.{overload(evidence)}",
+        evidence=tuple(dict.fromkeys((span.id, *wait.ids, *(each.id for each in calls.crew)))),
         location=wait.location or tool.location,
         fix=_fix(wait.waiting),
         lost=spent or took,

@@ -10,7 +10,7 @@ This is the hang itself. Without a timeout nothing ends it: crewAI has none for 
 only after the blocked call has returned by itself (crewai 1.15, measured: limit 2 s, returned after 21 s).
 
 ## Example
-Tool `search` was still waiting after 20.0 s (span 7.2, recv from internal-api.local:443, tools.py:57); nothing would
+Tool `search` was still waiting after 20.0 s (recv from internal-api.local:443, tools.py:57); nothing would
 have ended it: no timeout is set, and the agent's max_execution_time=30 does not interrupt it.
 
 ## How to fix
@@ -28,6 +28,7 @@ from collections.abc import Iterator
 
 from crewdoctor import wording
 from crewdoctor.budget import cost, own_limit
+from crewdoctor.deadlocks import deadlocked
 from crewdoctor.model.evidence import Evidence
 from crewdoctor.model.finding import Finding, Quantity, Severity
 from crewdoctor.model.inventory import ToolEntry
@@ -47,14 +48,15 @@ TOGETHER = 4.0
 """The same where several tools wait for one host: they share its lane, so each is given less time."""
 
 
-@rule("CD304", since="0.1", needs=("span:tool.call",), uses=(*TOOL_KEYS, *WAIT_KEYS, "ledger"))
+@rule("CD304", since="0.1", needs=("span:tool.call",), uses=(*TOOL_KEYS, *WAIT_KEYS, "span:crew.kickoff", "ledger"))
 def tool_hangs(evidence: Evidence) -> Iterator[Finding]:
     """One finding per tool that was blocked on somebody else when it was stopped."""
-    every = tool_calls(evidence)
+    every, locked = tool_calls(evidence), deadlocked(evidence)
     shared = _shared_hosts(evidence, every)
     for calls in every:
         spans = [*calls.alone, *calls.crew, *(() if _answered(evidence, calls) else calls.loaded)]
-        hanging = [span for span in spans if _hangs(evidence, span, shared)]
+        # Tools that only wait for each other's locks are well alone: CD505 names both.
+        hanging = [span for span in spans if span.id not in locked and _hangs(evidence, span, shared)]
         if hanging and not _slow(evidence, calls):
             yield _finding(evidence, calls.tool, hanging[0], len(hanging))
 
@@ -98,7 +100,6 @@ def _finding(evidence: Evidence, tool: ToolEntry, span: Span, count: int) -> Fin
     ending = evidence.ledger.would_end_tool(tool.subject, wait.timeout, own)
     location = wait.location or (own.location if own else None) or tool.location
     place = f", {wording.place(location, evidence.inventory.project_root)}" if location else ""
-    silent = f" after {wording.plural(wait.received, 'byte')} of the answer" if wait.received else ""
     when = f" {wording.exact(ending.after.value)} after its start" if isinstance(ending.after, Seconds) else ""
     client, call = waiting_call(evidence, span, wait.waiting, location)
     again = ", and its SDK would then have tried again" if client in SDKS and when else ""
@@ -113,7 +114,7 @@ def _finding(evidence: Evidence, tool: ToolEntry, span: Span, count: int) -> Fin
         subject=tool.subject,
         message=(
             f"Tool `{tool.name}` was still waiting after {wording.seconds(measured)} "
-            f"(span {span.id}, {wait.text}{silent}{place}); {ends}."
+            f"({wait.text}{wait.progress}{place}); {ends}."
         ),
         evidence=tuple(dict.fromkeys((*wait.ids, *ending.ids))),
         measured=Quantity(
@@ -123,7 +124,7 @@ def _finding(evidence: Evidence, tool: ToolEntry, span: Span, count: int) -> Fin
         ),
         limit=Quantity("timeout", after, where=ending.where),
         location=location,
-        fix=drained(client) if wait.drips else bounded_call(client, call),
+        fix=drained(client) if wait.drips else bounded_call(client, call, at=location),
         lost=cost(after, wait.seconds),
         host=wait.host,
         depends_on=depends_on(evidence, span),

@@ -37,6 +37,7 @@ from crewdoctor.model.setting import Seconds
 from crewdoctor.model.span import Failure, FailureKind, Span
 from crewdoctor.remedies import bounded_call, written_call
 from crewdoctor.toolcalls import (
+    OF_ARGUMENTS,
     TOOL_KEYS,
     ToolCalls,
     accuses,
@@ -65,8 +66,9 @@ def tool_fails_alone(evidence: Evidence) -> Iterator[Finding]:
             if (failure := _failure(evidence, span))
             and accuses(evidence, calls.tool, span, failure)
             and failure.kind is not FailureKind.TIMEOUT_LOCK  # CD330 says whose lock
+            and not (evidence.program and failure.kind in OF_ARGUMENTS)
         ]
-        if not any(_failure(evidence, span) for span in calls.alone):
+        if not any(_failure(evidence, span) for span in calls.alone) and not evidence.program:
             continue
         if failed and not any(_succeeded(evidence, span) for span in calls.loaded):
             yield _finding(evidence, calls, failed)
@@ -86,7 +88,7 @@ def _fix(tool: ToolEntry, failure: Failure, known: InForce, requests: tuple[Span
         return Fix(f"{title}; call the tool by hand until it answers", f"{tool.name}.run(...)")
     client = str(requests[-1].attrs.get("client", "")) if requests else ""
     call = written_call(known.location.source if known.location else "")
-    return Fix(title, bounded_call(client, call, rounded_up(3 * max(known.timeout.value, 2.0))).code)
+    return Fix(title, bounded_call(client, call, rounded_up(3 * max(known.timeout.value, 2.0)), known.location).code)
 
 
 def _succeeded(evidence: Evidence, span: Span) -> bool:
@@ -102,6 +104,9 @@ def _finding(evidence: Evidence, calls: ToolCalls, failed: list[tuple[Span, Fail
     ids = tuple(each.id for each, _ in failed)
     alone = sum(1 for each in calls.alone if _failure(evidence, each))
     as_well = ", and in the crew as well" if calls.crew and all(_failure(evidence, each) for each in calls.crew) else ""
+    times = f"{of_n(alone, len(calls.alone))} alone{as_well}"
+    if not calls.alone:
+        times = f"{of_n(len(failed), len(calls.crew))} in the program"
     requests = tuple(each for each in wires(evidence, span, "http.request") if not unfinished(each))
     took = span.seconds(evidence.end_of(span))
     measured = limit = None
@@ -122,17 +127,15 @@ def _finding(evidence: Evidence, calls: ToolCalls, failed: list[tuple[Span, Fail
         text += "; it returned an answer all the same"
     source = span.attrs.get("args_source")
     spent = sum(each.seconds(evidence.end_of(each)) for each in calls.crew)
-    peer = f", {asked[0]}" if asked else ""
+    about = [*asked[:1], *([f"arguments {source}"] if source else [])]
+    told = f" ({'; '.join(about)})" if about else ""
     return Finding(
         code="CD305",
         slug="tool_fails_alone",
         severity=Severity.ERROR,
         layer=Layer.TOOL,
         subject=tool.subject,
-        message=(
-            f"Tool `{tool.name}` failed {of_n(alone, len(calls.alone))} alone{as_well}: {text} (span {span.id}{peer}"
-            f"{f'; arguments {source}' if source else ''})."
-        ),
+        message=f"Tool `{tool.name}` failed {times}: {text}{told}.",
         evidence=tuple(dict.fromkeys(ids)),
         measured=measured,
         limit=limit,

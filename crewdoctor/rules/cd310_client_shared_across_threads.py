@@ -100,7 +100,7 @@ def _broken(evidence: Evidence, calls: ToolCalls, broken: list[tuple[Span, str]]
         subject=tool.subject,
         message=(
             f"Tool `{tool.name}` keeps one client for several threads: {len(spans)} of {failed}"
-            f"{' at once' if at_once else ''} failed, {why} (span {spans[0].id})."
+            f"{' at once' if at_once else ''} failed, {why}."
         ),
         evidence=tuple(dict.fromkeys(ids)),
         location=tool.location,

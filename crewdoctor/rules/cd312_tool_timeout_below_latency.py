@@ -107,7 +107,7 @@ def _finding(
         measured=Quantity("longest latency", Seconds(round(measured, 3)), n=len(cut) + len(answered)),
         limit=Quantity("timeout", known.timeout, where=known.where),
         location=known.location or tool.location,
-        fix=bounded_call(client, written_call(known.location.source if known.location else ""), wanted),
+        fix=bounded_call(client, written_call(known.location.source if known.location else ""), wanted, known.location),
         lost=sum(span.seconds() for span in cut),
         host=asked[0] if asked else "",
         depends_on=depends_on(evidence, shown[0]),

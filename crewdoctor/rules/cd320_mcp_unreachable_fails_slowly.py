@@ -58,7 +58,7 @@ def mcp_unreachable_fails_slowly(evidence: Evidence) -> Iterator[Finding]:
 def _finding(evidence: Evidence, kickoff: Span, user: str, server: Endpoint | None) -> Finding:
     wait = blocked(evidence, kickoff)
     seconds = kickoff.seconds(evidence.end_of(kickoff))
-    doing = f"; {wait.text}" if wait.host else ""
+    doing = f" ({wait.text})" if wait.host else ""
     state = "was still waiting after" if unfinished(kickoff) else "gave up after"
     failed = f" ({kickoff.failure.exception.rpartition('.')[2]})" if kickoff.failure is not None else ""
     return Finding(
@@ -69,7 +69,7 @@ def _finding(evidence: Evidence, kickoff: Span, user: str, server: Endpoint | No
         subject=user,
         message=(
             f"The crew {state} {wording.seconds(seconds)}{failed} for the MCP server of {user} at "
-            f"{mcp.address(server)}, and no task had begun (span {kickoff.id}{doing}); crewAI allows it "
+            f"{mcp.address(server)}, and no task had begun{doing}; crewAI allows it "
             f"{wording.exact(mcp.CONNECT)}, at every kickoff, and no setting changes that."
         ),
         evidence=tuple(dict.fromkeys((kickoff.id, *wait.ids))),

@@ -72,7 +72,7 @@ def _finding(evidence: Evidence, span: Span, user: str, server: Endpoint | None)
     wait = blocked(evidence, span)
     name = span.attrs.get("tool") or span.subject.partition(":")[2]
     state = "was still waiting after" if unfinished(span) else "was given up after"
-    where = f", {wait.text}" if wait.host else ""
+    where = f" ({wait.text})" if wait.host else ""
     return Finding(
         code="CD322",
         slug="mcp_call_without_read_timeout",
@@ -81,7 +81,7 @@ def _finding(evidence: Evidence, span: Span, user: str, server: Endpoint | None)
         subject=span.subject,
         message=(
             f"Tool `{name}` of the MCP server at {mcp.address(server)} {state} "
-            f"{wording.seconds(_seconds(evidence, span))} (span {span.id}{where}); crewAI's client ends a try after "
+            f"{wording.seconds(_seconds(evidence, span))}{where}; crewAI's client ends a try after "
             f"{wording.exact(mcp.CONNECT)} and makes {mcp.TRIES}: {wording.exact(CEILING)}, and {user} has no setting "
             "for it."
         ),

@@ -4,7 +4,8 @@
 Calls of database drivers, queues, futures and child processes found in the tool's own source, with what ends them when
 nobody says how long: psycopg, redis, pymysql, pymongo and kafka wait for ever. And the calls that were made: those a
 database ended because somebody else held its lock (sqlite3 waits 5 s by default), which is an error. A driver, or a
-child process that talks to the network, without a limit is a warning; a queue, a future or a local child is a note.
+child process that talks to the network, without a limit is a warning; a queue, a future or a local child is a note,
+and so is any of them in a tool whose every call was answered: its service is well today.
 
 ## Why it matters
 A statement behind somebody's open transaction, an empty queue or a child that waits for input hold the crew as firmly
@@ -38,7 +39,7 @@ from crewdoctor.model.rule import rule
 from crewdoctor.model.setting import UNLIMITED, Seconds
 from crewdoctor.model.span import FailureKind, Span
 from crewdoctor.remedies import bounded_call
-from crewdoctor.toolcalls import TOOL_KEYS, ToolCalls, blocked_by_us, failure_of, tool_calls
+from crewdoctor.toolcalls import TOOL_KEYS, ToolCalls, blocked_by_us, failure_of, served, tool_calls
 from crewdoctor.waits import WAIT_KEYS, blocked, unfinished
 
 _LOCAL = WAITERS | {"subprocess"}
@@ -56,7 +57,7 @@ def database_or_queue_call_unbounded(evidence: Evidence) -> Iterator[Finding]:
         if locked and not _passed(evidence, calls):
             yield _of_lock(evidence, calls.tool, locked, entries, _still_waiting(evidence, calls))
         elif endless and not bounded:
-            yield _unbounded(evidence, calls.tool, min(endless, key=_tame))
+            yield _unbounded(evidence, calls, min(endless, key=_tame))
 
 
 def _endless(entry: ScanEntry) -> bool:
@@ -108,7 +109,7 @@ def _of_lock(
         subject=tool.subject,
         message=(
             f"Tool `{tool.name}` waited {wording.seconds(span.seconds())} for a lock that somebody else holds on its "
-            f"database, and gave up (span {span.id}, {wording.plural(len(locked), 'call')}{by}){said}."
+            f"database, and gave up ({wording.plural(len(locked), 'call')}{by}){said}."
         ),
         evidence=tuple(dict.fromkeys((*(each.id for each in locked), *waiting, *((scan_id(entry),) if entry else ())))),
         measured=Quantity("wait for the lock", Seconds(round(span.seconds(), 3)), n=len(locked)) if allowed else None,
@@ -122,18 +123,19 @@ def _of_lock(
     )
 
 
-def _unbounded(evidence: Evidence, tool: ToolEntry, entry: ScanEntry) -> Finding:
+def _unbounded(evidence: Evidence, calls: ToolCalls, entry: ScanEntry) -> Finding:
+    tool = calls.tool
     place = wording.place(entry.location, evidence.inventory.project_root)
     what = f"`{entry.call}` of {entry.client}" if not entry.program else f"`{entry.program}` in a child process"
     waits = {"queue": "an empty queue", "subprocess": "a child that does not end", "future": "work that does not end"}
     held = waits.get(entry.client, "another thread") if _tame(entry) else "a peer that accepts and stays silent"
-    fix = bounded_call(entry.client, entry.call)
+    fix = bounded_call(entry.client, entry.call, at=entry.location)
     if entry.client not in _LOCAL:
         fix = replace(fix, title="Bound every statement, not only the connect")
     return Finding(
         code="CD330",
         slug="database_or_queue_call_unbounded",
-        severity=Severity.INFO if _tame(entry) else Severity.WARNING,
+        severity=Severity.INFO if _tame(entry) or served(calls.every) else Severity.WARNING,
         layer=Layer.TOOL,
         subject=tool.subject,
         message=f"Tool `{tool.name}` waits on {what} without a limit ({place}): {held} holds the crew for ever.",

@@ -69,9 +69,9 @@ def _finding(evidence: Evidence, overrun: Overrun) -> Finding:
         subject=span.subject,
         message=(
             f"{span.subject} {state} after {wording.seconds(overrun.seconds)} with max_execution_time={value} "
-            f"({setting.provenance.where}){held}{'' if span.open else f'; {late}'} (span {span.id})."
+            f"({setting.provenance.where}){held}{'' if span.open else f'; {late}'}."
         ),
-        evidence=(span.id, setting.id),
+        evidence=(span.id, setting.id, *((inner.id,) if inner is not None else ())),
         measured=Quantity("execution", Seconds(round(overrun.seconds, 3)), n=overrun.executions),
         limit=Quantity("max_execution_time", Seconds(overrun.limit), where=setting.provenance.where),
         location=setting.provenance.location,

@@ -41,8 +41,9 @@ from crewdoctor.model.setting import Seconds
 )
 def no_deadline_anywhere(evidence: Evidence) -> Iterator[Finding]:
     """One note per crew."""
+    options = evidence.recording.header.options
     limits = evidence.settings("agent", "max_execution_time")
-    if any(isinstance(setting.value, Seconds) for setting in limits) or evidence.recording.header.options.outer:
+    if any(isinstance(setting.value, Seconds) for setting in limits) or options.outer:
         return
     defaults = [setting for setting in evidence.settings("llm", "timeout.read") if not setting.written]
     if not evidence.ledger.longest_hang or any(isinstance(setting.value, Seconds) for setting in defaults):
@@ -55,6 +56,6 @@ def no_deadline_anywhere(evidence: Evidence) -> Iterator[Finding]:
         subject=f"crew:{evidence.inventory.crew}" if evidence.inventory.crew else "crew",
         message=f"No agent has a deadline, and none was named for the platform; {evidence.ledger.longest_hang}.",
         evidence=tuple(setting.id for setting in limits),
-        fix=Fix("Name the platform's limit", "crewdoctor diagnose crew.py --outer 60s", "sh"),
+        fix=Fix("Name the platform's limit", f"{options.command(options.target or 'crew.py')} --outer 60s", "sh"),
         observed=False,
     )

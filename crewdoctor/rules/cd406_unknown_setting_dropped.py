@@ -66,7 +66,6 @@ def _finding(evidence: Evidence, each: Dropped) -> Finding:
     if longest is not None:
         state = "was still going after" if unfinished(longest) else "went on for"
         went_on = f": {longest.subject} {state} {wording.seconds(longest.seconds(evidence.end_of(longest)))}"
-        went_on += f" (span {longest.id})"
     held = longest is not None and each.seconds is not None
     return Finding(
         code="CD406",

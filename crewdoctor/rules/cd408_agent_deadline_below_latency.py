@@ -63,7 +63,7 @@ def _finding(evidence: Evidence, overrun: Overrun) -> Finding:
         subject=span.subject,
         message=(
             f"{span.subject} may take max_execution_time={wording.exact(overrun.limit).removesuffix(' s')} "
-            f"({setting.provenance.where}): {text}{lost} (span {span.id}).{overload(evidence)}"
+            f"({setting.provenance.where}): {text}{lost}.{overload(evidence)}"
         ),
         evidence=(span.id, setting.id),
         measured=Quantity("execution", Seconds(round(overrun.seconds, 3)), n=overrun.executions),

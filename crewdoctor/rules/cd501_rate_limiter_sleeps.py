@@ -98,7 +98,7 @@ def _finding(evidence: Evidence, setting: Setting | None, spans: list[Span]) -> 
         subject=setting.subject if setting else crew,
         message=(
             f"max_rpm={value}{where} made the crew sleep {often}, {slept}{computed}, "
-            f"holding every agent that shares it (span {spans[0].id})."
+            "holding every agent that shares it."
         ),
         evidence=(*(span.id for span in spans), *((setting.id,) if setting else ())),
         measured=Quantity("slept by the rate limiter", Seconds(round(seconds, 3)), n=len(spans)) if limit else None,

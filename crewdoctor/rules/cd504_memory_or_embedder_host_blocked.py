@@ -89,7 +89,7 @@ def _finding(evidence: Evidence, endpoint: Endpoint, failed: list[Span]) -> Find
         subject=owner,
         message=(
             f"The embedder of {owner} at {endpoint.host}:{endpoint.port} {how}: "
-            f"{wording.plural(len(failed), 'request')}, {wording.seconds(seconds)} of the run (span {longest.id}); "
+            f"{wording.plural(len(failed), 'request')}, {wording.seconds(seconds)} of the run; "
             "tasks wait for it before their model is asked."
         ),
         evidence=tuple(span.id for span in failed),

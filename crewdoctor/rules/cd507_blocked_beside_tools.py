@@ -74,7 +74,7 @@ def blocked_beside_tools(evidence: Evidence) -> Iterator[Finding]:
             subject=subject,
             message=(
                 f"{subject} was still waiting after {wording.seconds(wait.silent)} beside its model and its tools: "
-                f"{function}{wait.text}{place}; {ending.text} (span {_of(kickoff, tasks).id})."
+                f"{function}{wait.text}{place}; {ending.text}."
             ),
             evidence=tuple(dict.fromkeys((_of(kickoff, tasks).id, *wait.ids))),
             measured=Quantity("wait without a byte", Seconds(round(wait.silent, 3)), n=1),
@@ -95,7 +95,7 @@ def _asker(evidence: Evidence, wait: Wait) -> str:
 
 def _fix(evidence: Evidence, kickoff: Span, wait: Wait, asker: str) -> Fix:
     if wait.location:
-        return bounded_call(*waiting_call(evidence, kickoff, wait.waiting, wait.location))
+        return bounded_call(*waiting_call(evidence, kickoff, wait.waiting, wait.location), at=wait.location)
     part = asker.split("/")[1] if asker.count("/") > 1 else "part"
     code = f"Crew(..., {part}=False)" if part == "memory" else ""
     return Fix(f"Make {wait.host} answer, or leave out the {part} that asks it", code)

@@ -88,7 +88,7 @@ def _finding(evidence: Evidence, tool: ToolEntry, group: list[Span], waited: flo
         message=(
             f"Tool `{tool.name}` made {at_once} requests at once over {wording.plural(wide, 'connection')}: "
             f"one waited {wording.seconds(waited)} for a free one, while answers took up to "
-            f"{wording.seconds(answered)}{end} (span {span.id}).{overload(evidence)}"
+            f"{wording.seconds(answered)}{end}.{overload(evidence)}"
         ),
         evidence=(*(each.id for each in group), *(each.id for each in requests)),
         measured=Quantity("wait for a connection", Seconds(round(waited, 3)), n=len(requests)),

@@ -25,6 +25,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from crewdoctor import wording
+from crewdoctor.exits import address
 from crewdoctor.model.evidence import Evidence
 from crewdoctor.model.finding import Finding, Fix, Quantity, Severity
 from crewdoctor.model.layer import Layer
@@ -52,14 +53,18 @@ def side_host_blocked(evidence: Evidence) -> Iterator[Finding]:
     known |= {endpoint.host for endpoint in evidence.inventory.endpoints}  # a look-up names no port
     owned = {span.id for name in _OWNERS for span in evidence.spans(name)}
     parents = {span.id: span.parent for span in evidence.recording.spans}
+    every = {span.id: span for span in evidence.recording.spans}
+    recorded = evidence.program
     stuck = any(unfinished(kickoff) for kickoff in evidence.spans("crew.kickoff"))
     lost: dict[str, list[Span]] = {}
     for name in WIRE:
         for span in evidence.spans(name):
-            host = _address(span)
+            host = address(span)
             theirs = span.subject.startswith("tool:") or span.subject.endswith("llm") or _beneath(span, owned, parents)
             if stuck and unfinished(span):
                 continue  # what the whole crew hangs on is CD507's, with the line that waits
+            if recorded and not _within(span, every):
+                continue  # a thread of its own, or the end of the process: nothing of the crew's run waited for it
             if span.step.startswith(_RUNS) and host and host not in known and not theirs and _failed(span):
                 lost.setdefault(host, []).append(span)
     for host, spans in lost.items():
@@ -68,9 +73,15 @@ def side_host_blocked(evidence: Evidence) -> Iterator[Finding]:
             yield _finding(host, spans, seconds)
 
 
-def _address(span: Span) -> str:
-    host, port = str(span.attrs.get("host") or ""), span.attrs.get("port")
-    return f"{host}:{port}" if host and port else host
+def _within(span: Span, known: dict[str, Span]) -> bool:
+    """Whether it lies, in time too, within everything above it up to an import or a kickoff."""
+    inner = span
+    while inner.parent is not None and inner.parent in known:
+        outer = known[inner.parent]
+        if outer.end is not None and inner.start > outer.end:
+            return False
+        inner = outer
+    return inner.name in {"python.import", "crew.kickoff", "agent.execution"}
 
 
 def _failed(span: Span) -> bool:
@@ -98,7 +109,7 @@ def _finding(host: str, spans: list[Span], seconds: float) -> Finding:
         subject=f"host:{host}",
         message=(
             f"{host} {how}: {wording.seconds(seconds)} of the crew's run went there, and it is no endpoint of a model "
-            f"or a tool of this crew (span {spans[0].id})."
+            "or a tool of this crew."
         ),
         evidence=tuple(span.id for span in spans),
         measured=Quantity("wait", Seconds(round(seconds, 3)), n=len(spans)),

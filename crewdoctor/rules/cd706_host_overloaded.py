@@ -29,12 +29,14 @@ from crewdoctor.model.rule import rule
 TIMES = 2
 
 
-@rule("CD706", since="0.1", needs=("result:inspect",))
+@rule("CD706", since="0.1", needs=("result:inspect",), uses=("result:crew.kickoff",))
 def host_overloaded(evidence: Evidence) -> Iterator[Finding]:
     """One note: what a busy machine costs is said where it matters."""
     header = evidence.recording.header
     step = next(iter(evidence.results("inspect")), None)
-    if step is None or not header.cpus or header.load <= TIMES * header.cpus:
+    ends = [each.facts.get("load_at_end") for each in evidence.results("crew.kickoff")]
+    load = max([header.load, *(float(each) for each in ends if isinstance(each, (int, float)))])
+    if step is None or not header.cpus or load <= TIMES * header.cpus:
         return
     yield Finding(
         code="CD706",
@@ -43,11 +45,11 @@ def host_overloaded(evidence: Evidence) -> Iterator[Finding]:
         layer=Layer.ENVIRONMENT,
         subject="machine",
         message=(
-            f"This machine was overloaded (load {header.load:g} on {header.cpus} cores): every timing in this report "
+            f"This machine was overloaded (load {load:g} on {header.cpus} cores): every timing in this report "
             "is an upper bound."
         ),
         evidence=(f"step:{step.step.id}",),
-        measured=Quantity("load", round(header.load, 2), unit=""),
+        measured=Quantity("load", round(load, 2), unit=""),
         limit=Quantity("twice the cores", TIMES * header.cpus, unit=""),
         fix=Fix("Diagnose again when the machine is idle", "uptime", "sh"),
         observed=False,

@@ -27,12 +27,14 @@ from typing import Any
 from crewdoctor.model.evidence import Evidence
 from crewdoctor.model.finding import Finding, Fix, Severity
 from crewdoctor.model.layer import Layer
+from crewdoctor.model.options import Options
 from crewdoctor.model.result import Status
 from crewdoctor.model.rule import rule
 from crewdoctor.model.setting import Location
 from crewdoctor.wire.codec import WireError, decode
 
 INSPECT = "inspect"
+_MOST = 4
 TOLD_ELSEWHERE = {"missing_inputs", "socks_extra"}
 """Reasons a rule of their own tells more of."""
 
@@ -60,9 +62,21 @@ def target_does_not_load(evidence: Evidence) -> Iterator[Finding]:
             message=f"{sentence}{f'; {way_out}' if way_out else ''}.",
             evidence=(f"step:{result.step.id}",),
             location=_location(held.get("location")),
-            fix=Fix(way_out) if way_out else None,
+            fix=_fix(held, way_out, evidence.recording.header.options),
             attrs={"kind": str(held.get("kind") or "")},
         )
+
+
+def _fix(held: dict[str, Any], way_out: str, options: Options) -> Fix | None:
+    """The way out; where the target holds something that may be named instead, as commands to paste."""
+    names = held.get("names")
+    if not isinstance(names, list) or not names or not options.target:
+        return Fix(way_out) if way_out else None
+    head, colon, name = options.target.rpartition(":")
+    base = head if colon and name.isidentifier() else options.target
+    rows = (options.command(f"{base}:{each}") for each in names[:_MOST])
+    title = f"Name {'it' if len(names) == 1 else 'one of them'}"
+    return Fix(title, "\n".join(rows), "sh")
 
 
 def _without_a_loader(reason: str) -> dict[str, Any]:

@@ -34,7 +34,8 @@ from crewdoctor.model.rule import rule
 def inputs_missing(evidence: Evidence) -> Iterator[Finding]:
     """One finding that names every missing input."""
     inventory = evidence.inventory
-    given = {*inventory.inputs_given, *evidence.recording.header.options.inputs}
+    options = evidence.recording.header.options
+    given = {*inventory.inputs_given, *options.inputs}
     missing = [name for name in inventory.inputs_required if name not in given]
     if not missing:
         return
@@ -51,5 +52,5 @@ def inputs_missing(evidence: Evidence) -> Iterator[Finding]:
             f"{'it' if len(missing) == 1 else 'them'}: the crew was not run."
         ),
         evidence=(f"step:{first.step.id}",),
-        fix=Fix("Give the inputs", f"crewdoctor diagnose {inventory.target or 'crew.py'} --inputs '{example}'", "sh"),
+        fix=Fix("Give the inputs", f"{options.command(inventory.target or 'crew.py')} --inputs '{example}'", "sh"),
     )

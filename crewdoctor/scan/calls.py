@@ -12,6 +12,7 @@ from crewdoctor.scan import clients
 from crewdoctor.scan.clients import Client
 from crewdoctor.scan.commands import outward_program
 from crewdoctor.scan.module import Function, Module, calls_in, dotted
+from crewdoctor.scan.statement import statement_at
 from crewdoctor.scan.timeouts import Limit, default_of, written
 from crewdoctor.scan.values import UNRESOLVED, Scope, live_value, value_of
 
@@ -66,7 +67,7 @@ def waiting_calls(module: Module, function: Function, scope: Scope) -> Iterator[
 
 
 def _at(module: Module, line: int, function: Function) -> Location:
-    return Location(module.file, line, function.name, module.source(line))
+    return Location(module.file, line, function.name, module.source(line), statement_at(module.file, line))
 
 
 def full_name(node: ast.expr, scope: Scope) -> str:

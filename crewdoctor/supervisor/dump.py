@@ -15,6 +15,9 @@ _FRAME = re.compile(r'  File "(?P<file>.*)", line (?P<line>\d+) in (?P<function>
 _OURS = str(Path(__file__).resolve().parent.parent) + os.sep
 _LIBRARY = re.compile(r"[/\\](?:site-packages|dist-packages|lib[/\\]python3\.\d+)[/\\]")
 
+HELD = "gil"
+"""Waiting for C code that holds the interpreter and does not compute: no thread of Python could say more."""
+
 
 def stacks_of(text: str, *, at: float, seconds: float, computing: bool, span: str | None) -> list[dict[str, Any]]:
     """Read a dump into `stack` records (without ids), the main thread's first; frames ordered as `model.span.Stack`."""
@@ -36,7 +39,7 @@ def stacks_of(text: str, *, at: float, seconds: float, computing: bool, span: st
                     "k": "stack",
                     "at": at,
                     "span": span,
-                    "waiting": "cpu" if computing else "unknown",
+                    "waiting": "cpu" if computing else HELD,
                     "frames": [*user, *rest][:24],
                     "user_frame": user[0] if user else None,
                     "thread": "MainThread" if not records else "a thread",

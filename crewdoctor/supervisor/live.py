@@ -7,11 +7,16 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import Any
 
+from crewdoctor.model.layer import Layer
 from crewdoctor.model.plan import Step
-from crewdoctor.wire.frames import FRAME_KINDS, from_line
+from crewdoctor.model.span import Event, Stack
+from crewdoctor.wire.codec import decode
+from crewdoctor.wire.fold import seconds, span_of
+from crewdoctor.wire.frames import FRAME_KINDS, LONGEST_LINE, from_line
 from crewdoctor.wire.redact import clean, redact
 
-LONGEST_LINE = 1 << 23
+_OURS = {"id": "", "step": "", "layer": Layer.TOOL, "at": 0.0}
+"""What the pipe itself says of a frame, or nobody asks."""
 _READ = 1 << 16
 _TAIL = 4096
 _STACKS_KEPT = 32
@@ -37,6 +42,8 @@ class LiveStep:
     """The latest `stack` frames, oldest first."""
     failed: Counter[tuple[str, str]] = field(default_factory=Counter)
     """How many spans of a name and subject have ended in a failure."""
+    failed_as: dict[tuple[str, str, str], float] = field(default_factory=dict)
+    """When a span of a name and subject last ended in a failure of a kind."""
     facts: dict[str, Any] = field(default_factory=dict)
     events: dict[str, dict[str, Any]] = field(default_factory=dict)
     """The latest event of each name: its attributes."""
@@ -75,31 +82,35 @@ class LiveStep:
         """Note what a frame says; False when it lacks what its kind must have."""
         try:
             self._note(frame)
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError):
             return False
         return True
 
     def _note(self, frame: dict[str, Any]) -> None:
         kind = frame["k"]
-        at = float(frame.get("at") or frame.get("start") or frame.get("end") or self.last_moved)
+        told = (frame[name] for name in ("at", "start", "end") if frame.get(name) is not None)
+        at = seconds(next(told, self.last_moved))
         if kind == "begin":
             self.begun, self.started = True, at
         elif kind == "open":
-            self.open_spans[str(frame["id"])] = frame
+            self.open_spans[span_of({**_OURS, **frame}).id] = frame
         elif kind == "close":
             ended = self.open_spans.pop(str(frame["id"]), None)
             if ended is not None and frame.get("failure"):
-                self.failed[str(ended.get("name", "")), str(ended.get("subject") or "")] += 1
+                name, subject = str(ended.get("name", "")), str(ended.get("subject") or "")
+                self.failed[name, subject] += 1
+                self.failed_as[name, subject, str(frame["failure"]["kind"])] = at
         elif kind == "stack":
+            decode(Stack, {**_OURS, **frame})
             self.stacks.append({**frame, "at": at})
             return
         elif kind == "fact":
             self.facts[str(frame["name"])] = frame["value"]
         elif kind == "event":
-            self.events[str(frame["name"])] = dict(frame["attrs"])
+            self.events[decode(Event, {**_OURS, **frame}).name] = frame["attrs"]
         elif kind == "end":
-            self.end = frame
-        if kind != "own":
+            self.end = {**frame, "at": at}
+        if kind not in {"own", "dropped"}:
             self.last_moved = max(self.last_moved, at)
 
     def heard(self, data: bytes) -> None:

@@ -25,7 +25,9 @@ GO_WITHIN = 3.0
 """Seconds from the last frame to the end of the process."""
 _FRESH = 1.4
 """A stack so old still says what the step was doing when its deadline came."""
-_ANSWER_WITHIN = 0.4
+_ANSWER_WITHIN = 0.6
+_WHOLE_ANSWER = 0.15
+"""Without another stack, the look is over."""
 _DUMP_WITHIN = 0.3
 _GONE_WITHIN = 1.0
 _MOST_READS = 256
@@ -62,6 +64,7 @@ class Running:
         self.lost = ""
         """How its worker went, when that went under it."""
         self._until = 0.0
+        self._asked_at = 0.0
         self._ended_at = 0.0
         self.frames, self._frames_end = _pipe()
         self.stderr, self._stderr_end = _pipe()
@@ -86,12 +89,13 @@ class Running:
         if self.phase is not Phase.RUNNING:
             return
         self.reason = reason
-        if at_once or self._has_fresh_stack():
-            self._kill()
-        elif ask:
+        if ask and not at_once:
             with suppress(OSError):
                 os.write(self._control, b"?")
+            self._asked_at = time.monotonic() - self.zero
             self._enter(Phase.ASKED, _ANSWER_WITHIN)
+        elif at_once or self._has_fresh_stack():
+            self._kill()
         else:
             self._ask_faulthandler()
 
@@ -101,7 +105,7 @@ class Running:
         live = self.live
         if self.phase is Phase.RUNNING:
             self._tend_running(now)
-        elif self.phase is Phase.ASKED and (self._has_fresh_stack() or now >= self._until):
+        elif self.phase is Phase.ASKED and (self._has_answered() or now >= self._until):
             self._kill() if self._has_fresh_stack() else self._ask_faulthandler()
         elif self.phase is Phase.DUMPED:
             complete = b"most recent call first" in self._dumped() and now >= self._until - _DUMP_WITHIN + 0.05
@@ -130,6 +134,12 @@ class Running:
     def _has_fresh_stack(self) -> bool:
         stacks = self.live.stacks
         return bool(stacks) and stacks[-1]["at"] >= time.monotonic() - self.zero - _FRESH
+
+    def _has_answered(self) -> bool:
+        """Whether its watchdog has looked since it was asked, and has told of everybody it saw."""
+        stacks = self.live.stacks
+        last = stacks[-1]["at"] if stacks else -1.0
+        return bool(last >= self._asked_at and time.monotonic() - self.zero - last >= _WHOLE_ANSWER)
 
     def _ask_faulthandler(self) -> None:
         if self.pid and self.live.begun and send(self.pid, signal.SIGUSR2):

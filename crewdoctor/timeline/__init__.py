@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from crewdoctor.model.layer import Layer
 from crewdoctor.model.recording import Recording
 from crewdoctor.model.report import Bar, Rung, Share
+from crewdoctor.model.result import StepResult
 from crewdoctor.model.span import Span
 from crewdoctor.timeline.ladder import crew_rung
 from crewdoctor.timeline.path import KINDS, Segment, critical_path
 from crewdoctor.timeline.tree import Node, grow
 from crewdoctor.timeline.waterfall import waterfall
+from crewdoctor.waits import unfinished
 
 __all__ = ["Segment", "Timeline", "critical_path", "timeline"]
 
@@ -70,6 +73,8 @@ def kickoff_tree(recording: Recording) -> Node | None:
     steps = {result.step.id: result for result in results}
     running = {span.step for span in recording.spans if span.step.split("@", 1)[0] == PROBE}
     step = max(steps, key=lambda each: steps[each].start) if steps else next(iter(sorted(running)), "")
+    if recording.header.options.scope == "run":
+        return _worst_kickoff(recording, steps)
     spans = sorted((span for span in recording.spans if span.step == step), key=lambda span: span.start)
     if not step or not (spans or step in steps):
         return None
@@ -82,6 +87,16 @@ def kickoff_tree(recording: Recording) -> Node | None:
     start = steps[step].start if step in steps else spans[0].start
     subject = steps[step].step.subject if step in steps else ""
     return grow(Span(f"step:{step}", step, "crew.kickoff", start, until, Layer.CREW, subject), spans, until)
+
+
+def _worst_kickoff(recording: Recording, steps: Mapping[str, StepResult]) -> Node | None:
+    """Of a program's kickoffs one that never ended, else the longest."""
+    known = {span.id for span in recording.spans if span.name == "crew.kickoff"}
+    tops = [span for span in recording.spans if span.id in known and span.parent not in known and span.step in steps]
+    worst = max(tops, key=lambda span: (unfinished(span), span.seconds(steps[span.step].end)), default=None)
+    if worst is None:
+        return None
+    return grow(worst, [span for span in recording.spans if span.step == worst.step], steps[worst.step].end)
 
 
 def _shares(path: tuple[Segment, ...], total: float) -> tuple[Share, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from dataclasses import dataclass
 
 from crewdoctor.timeline.tree import Node
@@ -51,9 +52,11 @@ def critical_path(root: Node) -> tuple[Segment, ...]:
     """
     backwards: list[Segment] = []
     pending: list[tuple[Node, float, float]] = [(root, root.start, root.end)]
+    children: dict[int, _Children] = {}
     while pending:
         node, low, high = pending.pop()
-        child = _last(node, low, high)
+        held = children.get(id(node)) or children.setdefault(id(node), _Children(node))
+        child = held.last(low, high) if high > low else None
         if child is None:
             if high > low:
                 backwards.append(Segment(node, low, high, _kind(node, high)))
@@ -67,12 +70,34 @@ def critical_path(root: Node) -> tuple[Segment, ...]:
     return tuple(reversed(backwards))
 
 
-def _last(node: Node, low: float, high: float) -> Node | None:
-    """Return the child that ended last within (low, high); of several running at `high`, the first to start."""
-    running = [child for child in node.children if child.start < high and min(child.end, high) > max(child.start, low)]
-    if not running:
+class _Children:
+    """The children of a node, asked for from its end backwards: a tool that loops has tens of thousands."""
+
+    __slots__ = ("_ended", "_next", "_running")
+
+    def __init__(self, node: Node) -> None:
+        lasting = [child for child in node.children if child.end > child.start]
+        lasting.sort(key=lambda child: child.span.id, reverse=True)
+        self._ended = sorted(enumerate(lasting), key=lambda each: (-each[1].end, each[1].start))
+        self._next = 0
+        self._running: list[tuple[float, int, Node]] = []
+
+    def last(self, low: float, high: float) -> Node | None:
+        """Return the one that ended last within (low, high); of several running at `high`, the first to start.
+
+        `high` never grows from one call to the next.
+        """
+        ended = self._ended
+        while self._next < len(ended) and ended[self._next][1].end >= high:
+            rank, child = ended[self._next]
+            heapq.heappush(self._running, (child.start, rank, child))
+            self._next += 1
+        if self._running and self._running[0][0] < high:
+            return self._running[0][2]
+        self._running.clear()  # the rest began later still
+        if self._next < len(ended) and ended[self._next][1].end > low:
+            return ended[self._next][1]
         return None
-    return max(running, key=lambda child: (min(child.end, high), -child.start, child.span.id))
 
 
 def _kind(node: Node, until: float) -> str:

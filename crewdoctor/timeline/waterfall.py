@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from crewdoctor.model.report import Bar
 from crewdoctor.timeline.path import Segment
@@ -16,8 +17,13 @@ _KIND_OF = {
     "tool.call": "tool",
     "limiter.sleep": "limiter",
     "retry.backoff": "backoff",
+    "pool.wait": "wait",
+    "thread.wait": "wait",
+    "process.wait": "wait",
     "python.import": "framework",
 }
+_BRIEF = frozenset({"python.import", "pool.wait", "thread.wait", "process.wait"})
+"""Shown from that share on, as those of the network are."""
 SMALLEST_SHARE = 0.02
 """Network operations shorter than this share of the kickoff are left out, unless they failed or never ended."""
 MOST_BARS = 400
@@ -48,7 +54,8 @@ def waterfall(root: Node, path: Sequence[Segment]) -> tuple[Bar, ...]:
 
 def _worth_a_bar(node: Node, root: Node) -> bool:
     if node.span.name in _KIND_OF:
-        return node.span.name != "python.import" or node.seconds >= SMALLEST_SHARE * root.seconds
+        brief = node.span.name in _BRIEF and not node.span.open
+        return not brief or node.seconds >= SMALLEST_SHARE * root.seconds
     if node.span.name == "net.exchange" and any(each.span.name == "http.request" for each in node.chain()):
         return False
     return node.span.open or node.span.failure is not None or node.seconds >= SMALLEST_SHARE * root.seconds
@@ -65,15 +72,30 @@ def _depths(shown: Sequence[Node]) -> dict[int, int]:
 
 def _detail(node: Node) -> str:
     attrs = node.span.attrs
+    if node.span.name in _TOLD:
+        return _TOLD[node.span.name](attrs)
     if node.span.name == "http.request":
         status = f" → {attrs['status']}" if attrs.get("status") else ""
-        return f"{attrs.get('method', '')} {attrs.get('url') or attrs.get('host', '')}{status}".strip()
+        again = f"#{attrs['attempt']} " if int(attrs.get("attempt") or 1) > 1 else ""
+        return f"{again}{attrs.get('method', '')} {attrs.get('url') or attrs.get('host', '')}{status}".strip()
     if node.span.name in {"tcp.connect", "tls.handshake", "net.exchange", "proxy.connect"}:
         return f"{attrs.get('host') or attrs.get('peer', '')}:{attrs.get('port', '')}".strip(":")
     if node.span.name.startswith("dns."):
         return str(attrs.get("host") or attrs.get("name", ""))
     if node.span.name == "llm.call":
         return str(attrs.get("model", ""))
-    if node.span.name == "limiter.sleep":
-        return f"max_rpm={attrs['max_rpm']}" if "max_rpm" in attrs else ""
     return ""
+
+
+def _workers(attrs: dict[str, Any]) -> str:
+    return f"for one of {attrs['workers']} threads" if attrs.get("workers") else "for a thread of a pool"
+
+
+_TOLD: dict[str, Callable[[dict[str, Any]], str]] = {
+    "agent.execution": lambda attrs: f"execution {attrs['execution']}" if int(attrs.get("execution") or 1) > 1 else "",
+    "limiter.sleep": lambda attrs: f"max_rpm={attrs['max_rpm']}" if "max_rpm" in attrs else "",
+    "retry.backoff": lambda attrs: f"before retry {attrs['attempt'] + 1}" if "attempt" in attrs else "before a retry",
+    "pool.wait": lambda attrs: f"for a connection of {attrs['size']}" if attrs.get("size") else "for a connection",
+    "thread.wait": _workers,
+    "process.wait": lambda attrs: str(attrs.get("program", "")),
+}

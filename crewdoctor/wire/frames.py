@@ -12,6 +12,7 @@ Frame kinds (`"k"`), worker to supervisor, over one private pipe per step. Times
 | `stack` | id, step, at, span, waiting, frames, user_frame, thread, seconds, attrs | something is blocked |
 | `fact` | step, name, value | a result by name |
 | `own` | step, at, text | crewdoctor's own line (a tap that disabled itself) |
+| `dropped` | step, at, spans | spans left out so far, by name (`wire/thinning.py`); the last frame counts |
 | `move` | step, at | bytes moved within a span; keeps the step alive and is not recorded |
 | `end` | step, at, status, reason, failure | the probe returned |
 
@@ -22,38 +23,60 @@ A garbled line is counted, never fatal. Span ids are unique in a recording: `<st
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
+LONGEST_LINE = 1 << 23
+_DEEPEST = 40
+_LONGEST_NUMBER = 1024
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False, default=repr).encode
 FORMAT = "crewdoctor.recording/1"
-FRAME_KINDS = ("begin", "open", "close", "event", "stack", "fact", "own", "move", "end")
+FRAME_KINDS = ("begin", "open", "close", "event", "stack", "fact", "own", "dropped", "move", "end")
 RECORD_KINDS = (*FRAME_KINDS, "header", "inventory", "plan", "result", "simulated", "last")
 
 
 def to_line(record: dict[str, Any]) -> bytes:
     """One JSON line, ASCII, newline included; non-finite numbers and foreign objects become strings."""
     try:
-        text = json.dumps(record, separators=(",", ":"), allow_nan=False, default=repr)
-    except ValueError:
-        text = json.dumps(_finite(record), separators=(",", ":"), default=repr)
+        text = _encode(record)
+    except Exception:  # noqa: BLE001 - NaN, a circle, a depth, a repr that raises
+        text = _encode(plain(record))
     return text.encode("ascii") + b"\n"
 
 
 def from_line(line: bytes) -> dict[str, Any] | None:
     """Read one line; None when it is not a frame (garbage, cut off)."""
     try:
-        record = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(record, dict) or record.get("k") not in RECORD_KINDS:
+        record = _decode(line.decode("utf-8"))
+        if not isinstance(record, dict) or record.get("k") not in RECORD_KINDS:
+            return None
+    except (ValueError, RecursionError, TypeError):
         return None
     return record
 
 
-def _finite(value: Any) -> Any:
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON")
+
+
+_decode = json.JSONDecoder(parse_constant=_no_constant).decode
+
+
+def plain(value: Any, depth: int = 0) -> Any:
+    """Put what JSON has no form for as text: numbers that are none or endless, circles, depths, foreign objects."""
+    if depth > _DEEPEST:
+        return "..."
     if isinstance(value, dict):
-        return {str(key): _finite(item) for key, item in value.items()}
+        return {str(key): plain(item, depth + 1) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
-    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):  # noqa: PLR0124 - NaN
+        return [plain(item, depth + 1) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
         return str(value)
-    return value
+    if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > _LONGEST_NUMBER:
+        return f"a number of {value.bit_length()} bits"
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    try:
+        return repr(value)
+    except Exception:  # noqa: BLE001 - an object of the user's: what it raises says nothing about the recording
+        return f"<{type(value).__name__}>"

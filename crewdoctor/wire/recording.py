@@ -9,21 +9,25 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from dataclasses import dataclass, field, replace
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from crewdoctor import __version__
-from crewdoctor.model.inventory import Inventory
 from crewdoctor.model.options import Options
-from crewdoctor.model.plan import Plan, Step
 from crewdoctor.model.recording import Header, Recording
-from crewdoctor.model.result import Status, StepResult
-from crewdoctor.model.span import Event, Span, Stack
-from crewdoctor.wire.codec import WireError, decode, encode
-from crewdoctor.wire.frames import FORMAT, from_line, to_line
-from crewdoctor.wire.redact import MASK, redact_json
+from crewdoctor.wire.codec import encode
+from crewdoctor.wire.fold import Fold
+from crewdoctor.wire.frames import FORMAT, LONGEST_LINE
+from crewdoctor.wire.lines import line_of
+from crewdoctor.wire.redact import MASK
+
+MOST_BYTES = 256 << 20
+"""Of one recording. Results, plans, facts and crewdoctor's own lines are written beyond it as well."""
+_BULK = frozenset({"open", "close", "event", "stack"})
 
 
 class RecordingError(ValueError):
@@ -76,16 +80,25 @@ class RecordingWriter:
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND
         self._fd = -1 if self.path is None else os.open(self.path, flags, 0o600)
         self._content = False
+        self._bytes = 0
+        self._dropped: Counter[str] = Counter()
 
     def write(self, record: dict[str, Any]) -> None:
-        """Append one record, redacted."""
+        """Append one record, redacted; of spans, events and stacks only their number once there are `MOST_BYTES`."""
         if self._fd < 0:
             return
+        if self._bytes >= MOST_BYTES and record["k"] in _BULK:
+            self._dropped[str(record.get("name", ""))] += record["k"] == "open"
+            return
+        if record["k"] == "last" and self._dropped:
+            self.write({"k": "dropped", "step": "", "at": record["at"], "spans": +self._dropped})
         if record["k"] == "header":
             self._content = bool(record["header"]["options"]["include_content"])
         elif not self._content:
             record = _without_content(record)
-        rest = memoryview(to_line(redact_json(record)))
+        line = line_of(record)
+        self._bytes += len(line)
+        rest = memoryview(line)
         while rest:
             rest = rest[os.write(self._fd, rest) :]
 
@@ -98,10 +111,10 @@ class RecordingWriter:
 
 def read_recording(path: Path | str) -> Recording:
     """Read a recording, cut off or damaged as it may be. Raises RecordingError, OSError."""
-    fold = _Fold()
+    fold = Fold()
     line = b""
     with Path(path).open("rb") as file:
-        for line in file:
+        for line in _lines(file):
             fold.add(line)
     if fold.header is None:
         reason = "its first line was cut off or is no header" if line else "it is empty"
@@ -111,105 +124,15 @@ def read_recording(path: Path | str) -> Recording:
     return fold.recording()
 
 
-@dataclass(slots=True)
-class _Fold:
-    """Lines to facts."""
-
-    header: Header | None = None
-    inventory: Inventory | None = None
-    plans: list[Plan] = field(default_factory=list)
-    results: list[StepResult] = field(default_factory=list)
-    spans: dict[str, dict[str, Any]] = field(default_factory=dict)
-    events: list[Event] = field(default_factory=list)
-    stacks: list[Stack] = field(default_factory=list)
-    notes: list[dict[str, Any]] = field(default_factory=list)
-    simulated: list[str] = field(default_factory=list)
-    begun: dict[str, float] = field(default_factory=dict)
-    facts: dict[str, dict[str, Any]] = field(default_factory=dict)
-    last: str | None = None
-    end: float = 0.0
-    garbled: int = 0
-
-    def add(self, line: bytes) -> None:
-        record = from_line(line) if line.endswith(b"\n") else None
-        try:
-            if record is None:
-                self.garbled += line.endswith(b"\n")
-                return
-            self._take(record)
-            times = [record.get(name) for name in ("at", "start", "end")]
-            self.end = max([self.end, *(float(at) for at in times if isinstance(at, (int, float)))])
-        except (WireError, KeyError, TypeError, ValueError, AttributeError):
-            self.garbled += 1
-
-    def _take(self, record: dict[str, Any]) -> None:  # noqa: C901, PLR0912 - one branch per kind of record, each a line
-        kind = record["k"]
-        if kind == "header":
-            self.header = decode(Header, record["header"])
-        elif kind == "inventory":
-            self.inventory = decode(Inventory, record["inventory"])
-        elif kind == "plan":
-            self.plans.append(decode(Plan, record["plan"]))
-        elif kind == "result":
-            result = decode(StepResult, record["result"])
-            self.results.append(result)
-            self.end = max(self.end, result.end)
-        elif kind == "open":
-            decode(Span, {**record, "end": None})
-            self.spans[record["id"]] = {**record, "end": None}
-        elif kind == "close":
-            held = self.spans[record["id"]]
-            closed = {
-                **held,
-                "end": record["end"],
-                "failure": record.get("failure"),
-                "attrs": {**held.get("attrs", {}), **record.get("attrs", {})},
-            }
-            decode(Span, closed)
-            self.spans[record["id"]] = closed
-        elif kind == "event":
-            self.events.append(decode(Event, record))
-        elif kind == "stack":
-            self.stacks.append(decode(Stack, record))
-        elif kind == "fact":
-            self.facts.setdefault(record["step"], {})[record["name"]] = record["value"]
-        elif kind == "begin":
-            self.begun[record["step"]] = float(record["at"])
-        elif kind == "own":
-            self.notes.append({name: held for name, held in record.items() if name != "k"})
-        elif kind == "simulated":
-            self.simulated += [str(subject) for subject in record["subjects"]]
-        elif kind == "last":
-            self.last = str(record.get("interrupted", ""))
-
-    def recording(self) -> Recording:
-        notes = self.notes
-        if self.garbled:
-            notes = [*notes, {"step": "", "at": self.end, "text": f"{self.garbled} unreadable lines were skipped"}]
-        return Recording(
-            header=self.header or Header(),
-            inventory=self.inventory,
-            plans=tuple(self.plans),
-            results=(*self.results, *self._cut_off()),
-            spans=tuple(sorted((decode(Span, held) for held in self.spans.values()), key=lambda each: each.start)),
-            events=tuple(sorted(self.events, key=lambda each: each.at)),
-            stacks=tuple(sorted(self.stacks, key=lambda each: each.at)),
-            notes=tuple(notes),
-            simulated=tuple(dict.fromkeys(self.simulated)),
-            interrupted="truncated" if self.last is None else self.last,
-            end=self.end,
-        )
-
-    def _cut_off(self) -> list[StepResult]:
-        """Return a result for each step that began and has none: crewdoctor itself was killed while it ran."""
-        ended = {result.step.id for result in self.results}
-        planned: dict[str, Step] = {step.id: step for plan in self.plans for step in plan.steps}
-        reason = "crewdoctor itself ended while this step ran"
-        return [
-            StepResult(planned[name], Status.KILLED, at, self.end, reason, None, self.facts.get(name, {}))
-            for name, at in self.begun.items()
-            if name not in ended and name in planned
-        ]
+def _lines(file: BinaryIO) -> Iterator[bytes]:
+    """Lines, of which none fills the memory: one that is too long comes as a short one that is no record."""
+    while line := file.readline(LONGEST_LINE):
+        if len(line) < LONGEST_LINE or line.endswith(b"\n"):
+            yield line
+            continue
+        while line and not line.endswith(b"\n"):
+            line = file.readline(LONGEST_LINE)
+        yield b"\n"
 
 
 __all__ = ["RecordingError", "RecordingWriter", "header", "read_recording"]

@@ -70,6 +70,8 @@ _OPAQUE = re.compile(r"(?=[^/]*\d)(?=[^/]*[A-Za-z])[\w:%~-]{20,}\Z")
 _LOT = re.compile(r"[A-Za-z0-9_+/=-]+")
 _SEPARATORS = re.compile(r"[_+/=-]+")
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_REMEMBERED = 200
+_MOST_REMEMBERED = 4096
 _LEARN_AT_LEAST = 8
 """Shorter or plainer words (`ollama`, `postgres`) are no secrets, and masking them would garble the report."""
 
@@ -78,8 +80,11 @@ class Redactor:
     """Exact secrets known so far, and the shapes of those that are not."""
 
     def __init__(self) -> None:
+        self.generation = 0
+        """Grows with every secret learned: what was redacted before may hold it."""
         self._known: set[str] = set()
         self._exact: re.Pattern[str] | None = None
+        self._before: dict[str, str] = {}
 
     def learn(self, secret: str) -> None:
         """Mask `secret` wherever it appears from now on. Short words and placeholders are not learned."""
@@ -101,6 +106,8 @@ class Redactor:
         self._known |= forms
         longest_first = sorted(self._known, key=lambda each: (-len(each), each))
         self._exact = re.compile("|".join(re.escape(each) for each in longest_first))
+        self.generation += 1
+        self._before = {}
 
     def learn_environment(self, environment: Mapping[str, str]) -> None:
         """Learn the values of variables whose name says secret, and the passwords within URLs of any variable."""
@@ -123,9 +130,20 @@ class Redactor:
             self.learn(pair.partition("=")[2])
 
     def redact(self, text: str) -> str:
-        """`text` without secrets."""
+        """`text` without secrets. Recordings say the same things over and over: what was asked before is remembered."""
         if len(text) < _LEARN_AT_LEAST - 2:
             return text
+        before = self._before
+        known = before.get(text)
+        if known is None:
+            known = self._redacted(text)
+            if len(text) <= _REMEMBERED:
+                if len(before) >= _MOST_REMEMBERED:
+                    before.clear()
+                before[text] = known
+        return known
+
+    def _redacted(self, text: str) -> str:
         if self._exact is not None:
             text = self._exact.sub(MASK, text)
         if "PRIVATE KEY" in text:
@@ -244,6 +262,11 @@ def _unquoted(value: str) -> str:
     if value[:1] in {'"', "'"}:
         return value[1:].partition(value[0])[0]
     return value.partition(" #")[0].strip()
+
+
+def generation() -> int:
+    """Changes whenever this process learns a secret."""
+    return _shared.generation
 
 
 def redact(text: str) -> str:

@@ -57,7 +57,8 @@ def _of_class(kind: Any, name: str, inputs: Inputs) -> Callable[[], Found]:
             raise TargetDoesNotLoad("no_crew", f"@CrewBase class `{name}` has no method `crew`", "add one")
         made = arguments_for(kind, name, inputs)
         built = call(kind(*made.positional, **made.named).crew, f"{name}().crew", inputs)
-        return Found(built.crew, "crewbase", name, notes=(*made.note(name), *built.notes))
+        made_up = {**made.made_up(name), **built.made_up}
+        return Found(built.crew, "crewbase", name, made_up=made_up, notes=(*made.note(name), *built.notes))
 
     return make
 
@@ -116,7 +117,8 @@ def of_plain_class(kind: Any, name: str, inputs: Inputs) -> Callable[[], Found]:
     def make() -> Found:
         made = arguments_for(kind, name, inputs)
         built = crew_of(kind(*made.positional, **made.named), f"{name}()", inputs)
-        return Found(built.crew, "class", name, built.inputs, (*made.note(name), *built.notes))
+        made_up = {**made.made_up(name), **built.made_up}
+        return Found(built.crew, "class", name, built.inputs, made_up, (*made.note(name), *built.notes))
 
     return make
 
@@ -155,7 +157,7 @@ def call(function: Any, name: str, inputs: Inputs) -> Found:
     if callable(crew) and is_crew_class(type(held)):
         crew = crew()
     if isinstance(crew, Crew):
-        return Found(crew, "factory", name, notes=made.note(name))
+        return Found(crew, "factory", name, made_up=made.made_up(name), notes=made.note(name))
     raise TargetDoesNotLoad(
         "no_crew",
         f"`{name}()` returned {type(held).__name__}, not a Crew",

@@ -56,16 +56,22 @@ class Constructions:
 def watched() -> Iterator[Constructions]:
     """Within, constructors of crewai's agents, tasks, crews, LLMs and tools note who called them."""
     constructions = Constructions()
-    undo: list[Callable[[], None]] = []
-    for kind in _kinds():
-        original = kind.__dict__.get("__init__")
-        type.__setattr__(kind, "__init__", _noting(kind.__init__, constructions))
-        undo.append(functools.partial(_restore, kind, original))
+    undo = watch(constructions)
     try:
         yield constructions
     finally:
         for each in reversed(undo):
             each()
+
+
+def watch(constructions: Constructions) -> list[Callable[[], None]]:
+    """Note every construction from now on; what is returned undoes it, the last one first."""
+    undo: list[Callable[[], None]] = []
+    for kind in _kinds():
+        original = kind.__dict__.get("__init__")
+        type.__setattr__(kind, "__init__", _noting(kind.__init__, constructions))
+        undo.append(functools.partial(_restore, kind, original))
+    return undo
 
 
 def _kinds() -> list[Any]:

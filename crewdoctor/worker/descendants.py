@@ -27,7 +27,7 @@ class Descendants:
 def _cpu_beneath(root: int) -> float:
     total, waiting, seen = 0.0, [root], {root}
     while waiting:
-        for child in _children(waiting.pop()):
+        for child in children_of(waiting.pop()):
             if child not in seen:
                 seen.add(child)
                 waiting.append(child)
@@ -35,7 +35,8 @@ def _cpu_beneath(root: int) -> float:
     return total
 
 
-def _children(pid: int) -> list[int]:
+def children_of(pid: int) -> list[int]:
+    """Pids of its children, whichever of its threads made them."""
     found: list[int] = []
     with suppress(OSError, ValueError):
         for task in Path(f"/proc/{pid}/task").iterdir():

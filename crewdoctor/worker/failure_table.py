@@ -57,7 +57,7 @@ DEFINITE: dict[str, Kind] = {
     "pydantic_core.ValidationError": Kind.BAD_ARGUMENT,
     "builtins.ImportError": Kind.MISSING_PACKAGE,
     "builtins.SystemExit": Kind.PROCESS_EXITED,
-    "builtins.KeyboardInterrupt": Kind.CANCELLED,
+    "builtins.KeyboardInterrupt": Kind.INTERRUPTED,
 }
 VAGUE: dict[str, Kind] = {
     "requests.ProxyError": Kind.PROXY_REFUSED,
@@ -122,7 +122,8 @@ BY_EAI: dict[int, Kind] = {
 BY_TEXT: tuple[tuple[re.Pattern[str], Kind], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), kind)
     for pattern, kind in (
-        (r"server disconnected|closed (the )?connection without|remote end closed|eof occurred", Kind.TCP_CLOSED),
+        (r"server disconnected|closed (the )?connection (without|unexpectedly)|remote end closed", Kind.TCP_CLOSED),
+        (r"eof (occurred|detected)|unexpected eof", Kind.TCP_CLOSED),
         (r"database (table |schema )?is locked|lock (wait )?timeout", Kind.TIMEOUT_LOCK),
         (r"tunnel connection failed|proxy authentication required", Kind.PROXY_REFUSED),
         (r"handshake operation timed out", Kind.TLS_TIMEOUT),

@@ -46,6 +46,10 @@ class Arguments:
     named: dict[str, Any] = field(default_factory=dict)
     invented: dict[str, Any] = field(default_factory=dict)
 
+    def made_up(self, name: str) -> dict[str, str]:
+        """Which values were invented, each with whom it was passed to."""
+        return dict.fromkeys(self.invented, f"{name}()")
+
     def note(self, name: str) -> tuple[str, ...]:
         """One sentence for the user where values were made up."""
         if not self.invented:

@@ -58,12 +58,13 @@ def flows(namespace: Mapping[str, Any], module: str, run: Callable[[Any, str], F
 def crew_of_flow(held: Any, name: str, inputs: Inputs, interception: Interception, own: Inputs) -> Found:
     """Run a Flow, or one made of a Flow class, up to its first kickoff. Raises TargetDoesNotLoad."""
     notes: tuple[str, ...] = ()
+    made_up: dict[str, str] = {}
     if isinstance(held, type):
         made = arguments_for(held, name, inputs)
-        held, notes = held(*made.positional, **made.named), made.note(name)
+        held, notes, made_up = held(*made.positional, **made.named), made.note(name), made.made_up(name)
     captured = _run(held, name, {**own, **inputs}, interception)
     found = found_of(captured, "flow", name)
-    return Found(found.crew, "flow", name, found.inputs, (*notes, *found.notes))
+    return Found(found.crew, "flow", name, found.inputs, made_up, (*notes, *found.notes))
 
 
 def found_of(captured: Captured, shape: str, name: str) -> Found:
@@ -75,7 +76,7 @@ def found_of(captured: Captured, shape: str, name: str) -> Found:
     agent = captured.other
     task = Task(description=captured.prompt or "Answer.", expected_output="An answer.", agent=agent)
     note = f"agent `{str(agent.role).strip()}` is kicked off without a crew; it is looked at as a crew of one"
-    return Found(Crew(agents=[agent], tasks=[task]), "agent", name, {}, (note,))
+    return Found(Crew(agents=[agent], tasks=[task]), "agent", name, notes=(note,))
 
 
 def _run(flow: Any, name: str, inputs: Inputs, interception: Interception) -> Captured:

@@ -17,6 +17,8 @@ class Found:
     name: str
     inputs: dict[str, Any] = field(default_factory=dict)
     """Inputs the program itself gives its crew."""
+    made_up: dict[str, str] = field(default_factory=dict)
+    """Arguments whose values were invented, each with whom it was passed to."""
     notes: tuple[str, ...] = ()
     """What the user should know of it: values that were invented, crews that were left aside."""
 

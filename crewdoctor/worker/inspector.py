@@ -59,13 +59,25 @@ def inspect(args: dict[str, Any], recorder: Any) -> tuple[Inventory, LoadedCrew]
     except TargetDoesNotLoad as failure:
         recorder.fact("load_failure", failure.as_fact())
         raise
+    return inventory_of(target, given, target_name)
+
+
+def inventory_of(target: Target, given: dict[str, Any], target_name: str) -> tuple[Inventory, LoadedCrew]:
+    """The inventory of a crew that is there, and its live objects."""
     inputs = {**target.found.inputs, **given}
     required = required_inputs(target.crew)
+    origins = {name: f"invented for {whom}" for name, whom in target.found.made_up.items()}
+    origins |= dict.fromkeys(target.found.inputs, "the crew's own kickoff")
     if any(name not in inputs for name in required):
-        inputs = {**suggested_inputs(target.place), **inputs}
+        read = suggested_inputs(target.place)
+        origins |= dict.fromkeys(read.keys() - inputs.keys(), "a kickoff in the source")
+        inputs = {**read, **inputs}
     parts = parts_of(target.crew, inputs)
     learn_objects([*parts.tools.values(), *(slot.live for slot in parts.slots.values())])
-    inventory = replace(_inventory(target, parts, inputs), target=target_name, inputs_required=required)
+    origins = {name: origins[name] for name in sorted(origins.keys() - given.keys())}
+    inventory = replace(
+        _inventory(target, parts, inputs), target=target_name, inputs_required=required, inputs_from=origins
+    )
     return inventory, LoadedCrew(parts, inputs)
 
 

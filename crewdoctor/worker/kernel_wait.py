@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import os
 import platform
-import socket
-import struct
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
+
+from crewdoctor.worker.descriptors import kinds_of, peer_of, polled, registered, selected
 
 _X86_64 = {
     0: "recv",  # read
@@ -51,34 +52,79 @@ _AARCH64 = {
     212: "recv",
     260: "process",
 }
+_X86 = platform.machine() == "x86_64"
 _CALLS = {"x86_64": _X86_64, "aarch64": _AARCH64}.get(platform.machine(), {})
-_BY_DESCRIPTOR = {"x86_64": {0, 42, 44, 45, 46, 47}, "aarch64": {63, 203, 206, 207, 211, 212}}.get(
-    platform.machine(), set()
-)
-_FUTEX_TIMEOUT = 4
-"""Which argument of futex(2) points to its timeout; null: wait for ever."""
-_POLLS = {"x86_64": {7, 271}, "aarch64": {73}}.get(platform.machine(), set())
+_READS = {0} if _X86 else {63}
+_BY_DESCRIPTOR = _READS | ({42, 44, 45, 46, 47} if _X86 else {203, 206, 207, 211, 212})
+_POLL, _PPOLL = ({7}, {271}) if _X86 else (set(), {73})
+_SELECTS = {23, 270} if _X86 else {72}
+_EPOLLS = {232, 281} if _X86 else {22}
+_ENDLESS = {61, 73, 247} if _X86 else {32, 95, 260}
+"""Calls that take no timeout: wait4, waitid, flock."""
+_FCNTL = 72 if _X86 else 25
+_F_SETLKW = 7
+_FUTEX_TIMEOUT = _SELECT_TIMEOUT = _EPOLL_TIMEOUT = 3
+"""Which argument of a call is, or points to, its timeout, counted from 0."""
+_POLL_TIMEOUT = 2
+_ARGUMENTS = 6
+_WAKES = "anon_inode"
+_SIGN = 1 << 31
 
 
-def kernel_wait(native_id: int) -> tuple[str, str, bool]:
-    """What a thread blocks in (`Stack.waiting`, empty when unknown), its peer if it is one socket, and if for ever."""
+class KernelWait(NamedTuple):
+    """What a thread blocks in."""
+
+    kind: str = ""
+    """As `Stack.waiting`; empty when unknown."""
+    peer: str = ""
+    """Of the one socket it waits for."""
+    endless: bool = False
+    """The call itself has no limit; who made it may have one."""
+
+
+def kernel_wait(native_id: int, pid: int = 0) -> KernelWait:
+    """What a thread blocks in, of this process or (without a peer) of another."""
     try:
-        fields = Path(f"/proc/self/task/{native_id}/syscall").read_text().split()
+        fields = Path(f"/proc/{pid or 'self'}/task/{native_id}/syscall").read_text().split()
     except OSError:
-        return "", "", False
-    if not fields or not fields[0].isdigit():
-        return "", "", False
-    number = int(fields[0])
+        return KernelWait()
+    if len(fields) <= _ARGUMENTS or not fields[0].isdigit():
+        return KernelWait()
+    number, given = int(fields[0]), [int(each, 16) for each in fields[1 : _ARGUMENTS + 1]]
     kind = _CALLS.get(number, "")
-    first = int(fields[1], 16) if len(fields) > 1 else -1
-    if number in _POLLS:
-        first = _polled(first)
-    elif number not in _BY_DESCRIPTOR:
-        first = -1
-    peer, is_socket = _peer(first) if first >= 0 else ("", False)
-    if kind == "recv" and first >= 0 and not is_socket:
-        kind = "file"
-    return kind, peer, kind == "lock" and len(fields) > _FUTEX_TIMEOUT and int(fields[_FUTEX_TIMEOUT], 16) == 0
+    endless = _without_limit(number, kind, given)
+    if pid or kind not in {"recv", "send", "connect"}:
+        return KernelWait(kind, "", endless)
+    descriptors = _descriptors(number, given)
+    held = kinds_of(descriptors)
+    if kind == "recv" and held and "socket" not in held:
+        # An eventfd and its like are how one thread wakes another.
+        return KernelWait("file" if held - {_WAKES} else "lock", "", endless or number in _READS)
+    return KernelWait(kind, peer_of(descriptors), endless)
+
+
+def _descriptors(number: int, given: list[int]) -> list[int]:
+    if number in _BY_DESCRIPTOR:
+        return [given[0]]
+    if number in _POLL | _PPOLL:
+        return polled(given[0], given[1])
+    if number in _SELECTS:
+        return selected(*given[:3])
+    return registered(given[0]) if number in _EPOLLS else []
+
+
+def _without_limit(number: int, kind: str, given: list[int]) -> bool:
+    if kind == "lock":
+        return given[_FUTEX_TIMEOUT] == 0
+    if number in _SELECTS:
+        return given[_SELECT_TIMEOUT + 1] == 0
+    if number in _POLL:
+        return bool(given[_POLL_TIMEOUT] & _SIGN)
+    if number in _PPOLL:
+        return given[_POLL_TIMEOUT] == 0
+    if number in _EPOLLS:
+        return bool(given[_EPOLL_TIMEOUT] & _SIGN)
+    return number in _ENDLESS or (number == _FCNTL and given[1] == _F_SETLKW)
 
 
 def wanted_cpu_seconds(native_id: int) -> float:
@@ -103,31 +149,3 @@ def children_cpu_seconds() -> float:
         size = len(beneath)
         beneath |= {pid for pid, parent in parents.items() if parent in beneath}
     return sum(ticks[pid] for pid in beneath - {os.getpid()}) / os.sysconf("SC_CLK_TCK")
-
-
-def _polled(address: int) -> int:
-    """Descriptor of the first `struct pollfd` at `address` in our own memory, -1 when it cannot be read."""
-    with suppress(OSError, OverflowError, struct.error):
-        memory = os.open("/proc/self/mem", os.O_RDONLY)
-        try:
-            (fd,) = struct.unpack("i", os.pread(memory, 4, address))
-        finally:
-            os.close(memory)
-        return int(fd)
-    return -1
-
-
-def _peer(fd: int) -> tuple[str, bool]:
-    """host:port at the other end, and whether it is a socket at all."""
-    try:
-        if not str(Path(f"/proc/self/fd/{fd}").readlink()).startswith("socket:"):
-            return "", False
-        held = os.dup(fd)
-    except OSError:
-        return "", False
-    with suppress(OSError), socket.socket(fileno=held) as sock:
-        address = sock.getpeername()
-        if isinstance(address, tuple):
-            host = f"[{address[0]}]" if ":" in address[0] else address[0]
-            return f"{host}:{address[1]}", True
-    return "", True

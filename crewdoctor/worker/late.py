@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import Any
 
 Hook = Callable[[ModuleType], None]
+_HOOKS = "_crewdoctor_hooks"
 
 
 class _Late(MetaPathFinder):
@@ -32,7 +33,7 @@ class _Late(MetaPathFinder):
             return None
         self._finding.add(fullname)
         try:
-            spec = _found_by_others(self, fullname, path, target)
+            spec = found_by_others(self, fullname, path, target)
         finally:
             self._finding.discard(fullname)
         if spec is not None and spec.loader is not None:
@@ -45,7 +46,7 @@ class _Late(MetaPathFinder):
         original = loader.exec_module
 
         def exec_module(module: ModuleType) -> None:
-            del loader.exec_module
+            vars(loader).pop("exec_module", None)
             original(module)
             for hook in self.wanted.pop(fullname, ()):
                 hook(module)
@@ -56,26 +57,51 @@ class _Late(MetaPathFinder):
             return
 
 
+class _UnderWay(ModuleSpec):
+    """The spec of a module whose body runs already: the import system says on it when that is over."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if name == "_initializing" and not value:
+            hooks = self.__dict__.pop(_HOOKS, ())
+            self.__class__ = ModuleSpec  # type: ignore[assignment]
+            module = sys.modules.get(self.name)
+            for hook in hooks if module is not None else ():
+                hook(module)
+
+
 _late = _Late()
 
 
 def when_imported(name: str, hook: Hook) -> None:
     """Run `hook(module)` now when `name` is loaded, else right after it has been. `hook` must not raise."""
     module = sys.modules.get(name)
-    if module is not None and not getattr(getattr(module, "__spec__", None), "_initializing", False):
-        hook(module)
-        return
+    if module is not None:
+        spec: Any = getattr(module, "__spec__", None)
+        if not getattr(spec, "_initializing", False):
+            hook(module)
+            return
+        if type(spec) in {ModuleSpec, _UnderWay}:
+            spec.__class__ = _UnderWay
+            spec.__dict__.setdefault(_HOOKS, []).append(hook)
+            return
     _late.wanted.setdefault(name, []).append(hook)
     if _late not in sys.meta_path:
         sys.meta_path.insert(0, _late)
 
 
-def _found_by_others(
+def finder() -> MetaPathFinder:
+    """Return the finder of this process, for an import that is under way already."""
+    return _late
+
+
+def found_by_others(
     own: MetaPathFinder, fullname: str, path: Sequence[str] | None, target: ModuleType | None
 ) -> ModuleSpec | None:
-    for finder in list(sys.meta_path):
-        find = getattr(finder, "find_spec", None)
-        if finder is own or find is None:
+    """Ask every other finder for the spec."""
+    for each in list(sys.meta_path):
+        find = getattr(each, "find_spec", None)
+        if each is own or find is None:
             continue
         spec: ModuleSpec | None = find(fullname, path, target)
         if spec is not None:

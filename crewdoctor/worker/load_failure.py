@@ -27,19 +27,23 @@ class TargetDoesNotLoad(CannotProbe):
         location: Location | None = None,
         variable: str = "",
         more: dict[str, str] | None = None,
+        names: tuple[str, ...] = (),
     ) -> None:
         super().__init__(f"{sentence}; {way_out}" if way_out else sentence)
         self.kind, self.sentence, self.way_out = kind, sentence, way_out
         self.usage, self.location = usage, location
         self.variable, self.more = variable, more or {}
+        self.names = names
+        """What the user may name instead, the likeliest first."""
 
     def as_fact(self) -> dict[str, Any]:
-        """The fact `load_failure`: kind, sentence, way_out, usage (exit code 2 instead of 3), location, and more."""
+        """The fact `load_failure`: kind, sentence, way_out, usage (exit code 2, not 3), location, names, and more."""
         return {
             "kind": self.kind,
             "sentence": self.sentence,
             "way_out": self.way_out,
             "usage": self.usage,
             "location": encode(self.location),
+            **({"names": list(self.names)} if self.names else {}),
             **({"variable": self.variable, **self.more} if self.more else {}),
         }

@@ -20,6 +20,7 @@ from crewdoctor.worker.project_paths import Place
 from crewdoctor.worker.socks_reason import socks_extra
 from crewdoctor.worker.source_place import at, shown, users_place
 from crewdoctor.worker.source_place import place as place_of
+from crewdoctor.worker.swallowed import swallowed
 
 _INSTALLED_AS = {
     "bs4": "beautifulsoup4",
@@ -69,6 +70,9 @@ def explain(error: BaseException, place: Place, peers: Peers, obstacles: Obstacl
             location=where,
         )
     found = _unanswered(error, where, place, obstacles) or known_reason(error)
+    if found is None and (hidden := swallowed(error)) is not None:
+        found = known_reason(hidden, where)
+        error = hidden
     if found is not None:
         return found
     if peers.last and any(_is_about_the_wire(each) for each in _chain(error)):
@@ -81,9 +85,9 @@ def explain(error: BaseException, place: Place, peers: Peers, obstacles: Obstacl
     return TargetDoesNotLoad("raises", f"it raises {_words(error)}{at(where)}", _try_it(place), location=where)
 
 
-def known_reason(error: BaseException) -> TargetDoesNotLoad | None:
-    """The reason of an error that says by itself what is missing; None for any other."""
-    where = users_place(error.__traceback__)
+def known_reason(error: BaseException, where: Location | None = None) -> TargetDoesNotLoad | None:
+    """The reason of an error that says by itself what is missing; None for any other. `where`: else its own place."""
+    where = where or users_place(error.__traceback__)
     found = (_known(each, where) for each in _chain(error))
     return next((each for each in found if each is not None), None)
 

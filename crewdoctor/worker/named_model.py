@@ -118,7 +118,7 @@ def _split(name: str) -> tuple[str, str]:
         raise TargetDoesNotLoad(
             "no_such_name",
             f"{name}: does not speak OpenAI's protocol, and this version probes models that do",
-            "`crewdoctor diagnose` with your crew shows its settings",
+            "`crewdoctor settings crew.py` shows what is set for it in a crew",
             usage=True,
         )
     return name, ""

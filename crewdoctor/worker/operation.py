@@ -1,25 +1,22 @@
-"""What a recorder keeps of one operation: the span it belongs to, what blocks, and attributes cut to size."""
+"""What a recorder keeps of one operation: the span it belongs to, and what blocks."""
 
 from __future__ import annotations
 
 import sys
 import weakref
 from contextvars import ContextVar, Token
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from crewdoctor.model.layer import Layer
 from crewdoctor.model.span import Failure
-from crewdoctor.wire.codec import encode
 
 if TYPE_CHECKING:
     from crewdoctor.worker.recorder import Recorder
 
 current: ContextVar[str | None] = ContextVar("crewdoctor_current_span", default=None)
 """Id of the span the running code belongs to. `worker/context.py` carries it into threads and pools."""
-
-LONGEST_TEXT = 2000
 
 
 @dataclass(slots=True)
@@ -42,18 +39,52 @@ class Operation:
     """The asyncio task that waits, where one does: its await chain names the line, the thread's frames do not."""
 
 
-@dataclass(slots=True)
 class Known:
-    """What later children and the watchdog ask about a span."""
+    """A span as its process knows it: what children and the watchdog ask, and what is still to be written."""
 
-    name: str
-    subject: str
-    layer: str
-    thread_id: int
-    start: float
-    open: bool = True
-    attrs: dict[str, Any] = field(default_factory=dict)
-    """Attributes given at the start."""
+    __slots__ = (
+        "above",
+        "added",
+        "attrs",
+        "dropped",
+        "end",
+        "failure",
+        "id",
+        "layer",
+        "name",
+        "over",
+        "start",
+        "subject",
+        "thread_id",
+        "written",
+    )
+
+    def __init__(
+        self,
+        span_id: str,
+        name: str,
+        subject: str,
+        layer: str,
+        thread_id: int,
+        start: float,
+        above: Known | None,
+        attrs: dict[str, Any],
+    ) -> None:
+        self.id, self.name, self.subject, self.layer = span_id, name, subject, layer
+        self.thread_id, self.start, self.above = thread_id, start, above
+        self.attrs = attrs
+        """Attributes given at the start."""
+        self.added: dict[str, Any] = {}
+        """Attributes given at the end."""
+        self.failure: Failure | None = None
+        self.end: float | None = None
+        self.written = self.over = self.dropped = False
+        """Whether its start, and its end, have been written; whether neither is to be (`worker/spool.py`)."""
+
+    @property
+    def open(self) -> bool:
+        """Whether it is going on."""
+        return self.end is None
 
 
 S = TypeVar("S", bound="RecordedSpan")
@@ -104,18 +135,8 @@ def running_task() -> weakref.ReferenceType[Any] | None:
     if asyncio is None:
         return None
     try:
-        task = asyncio.current_task()
+        loop = asyncio._get_running_loop()  # asked for at every blocking call: `current_task` would raise without one
+        task = asyncio.current_task(loop) if loop is not None else None
     except (RuntimeError, AttributeError):
         return None
     return None if task is None else weakref.ref(task)
-
-
-def clipped(attrs: dict[str, Any]) -> dict[str, Any]:
-    """Attributes in JSON, long texts cut."""
-    return {name: _clip(value) for name, value in attrs.items()}
-
-
-def _clip(value: Any) -> Any:
-    if isinstance(value, str) and len(value) > LONGEST_TEXT:
-        return value[:LONGEST_TEXT] + "…"
-    return encode(value)

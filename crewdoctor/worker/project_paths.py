@@ -106,11 +106,14 @@ def load_environment(file: Path) -> dict[str, int]:
     except ImportError:
         return {}
     load_dotenv(file, override=True)
-    return _lines_of(file)
+    return lines_of(file)
 
 
-def _lines_of(file: Path) -> dict[str, int]:
+def lines_of(file: Path) -> dict[str, int]:
+    """Return the variables a `.env` sets, with their lines; none where there is no such file."""
     found: dict[str, int] = {}
+    if not file.is_file():
+        return found
     for number, line in enumerate(file.read_text("utf-8", "replace").splitlines(), 1):
         name = line.partition("=")[0].strip().removeprefix("export ").strip()
         if name and not name.startswith("#") and "=" in line:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import ast
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from crewdoctor.model.setting import Location, Provenance
+from crewdoctor.scan.statement import call_at
 from crewdoctor.worker.construction import Built, Constructions
 from crewdoctor.worker.source_place import place, shown
 
@@ -105,7 +106,7 @@ def at(location: Location | None, where: str = "") -> Provenance:
 
 
 def _python(file: str, line: int, function: str) -> Provenance:
-    return at(place(file, line, function))
+    return at(replace(place(file, line, function), statement=call_at(file, line)))
 
 
 @lru_cache(maxsize=64)

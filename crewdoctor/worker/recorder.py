@@ -1,5 +1,7 @@
 """Spans, events, stacks and facts of one step, written as frames the moment they happen.
 
+Operations on the wire are the exception: they wait for the next tick (`worker/spool.py`).
+
 One Recorder lives in each worker process. Taps are given it before anything is armed; a fork of the zygote arms it with
 the pipe of its step. Unarmed (while crewai is imported, in a process the user's code forked) it records nothing.
 
@@ -14,7 +16,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -22,17 +24,19 @@ from crewdoctor.model.layer import Layer
 from crewdoctor.model.probe import CannotProbe, LoadedCrew
 from crewdoctor.model.span import Failure, FailureKind
 from crewdoctor.wire.codec import encode
-from crewdoctor.wire.frames import to_line
-from crewdoctor.wire.redact import redact, redact_json
+from crewdoctor.wire.lines import LONGEST_TEXT, clipped, line_of
+from crewdoctor.wire.redact import redact
+from crewdoctor.wire.thinning import WIRE
 from crewdoctor.worker.answers import error_in
 from crewdoctor.worker.arguments import realistic
-from crewdoctor.worker.operation import LONGEST_TEXT, Known, Operation, RecordedSpan, clipped, current, running_task
+from crewdoctor.worker.operation import Known, Operation, RecordedSpan, current, running_task
+from crewdoctor.worker.spool import MOST_WAITING, Spool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MOST_SPANS = 50_000
-"""Per step; beyond it starts are counted, no longer written: a tool that loops over sockets must not fill the disk."""
+_ENDED_KEPT = 4096
+"""Ended spans that are remembered, of the wire and of the rest each: what starts late asks for the subject above it."""
 _MOVE_EVERY = 0.25
 
 
@@ -58,24 +62,32 @@ class Recorder:
         self.current = current
         self.own_lines: list[str] = []
         """What taps said before a pipe was there; the zygote hands it to the supervisor."""
-        self._fd = -1
+        self.idle = True
+        """Whether frames go nowhere: a plain attribute, asked by every tap at every call."""
+        self._spool = Spool(-1, "")
         self._reset()
-        os.register_at_fork(after_in_child=self._forked)
+        os.register_at_fork(before=self._forks, after_in_parent=self._goes_on, after_in_child=self._forked)
 
     def _reset(self) -> None:
-        self._lock = threading.RLock()
-        self._queue: deque[bytes] = deque()
-        self._writing = False
         self._counter = count(1)
         self._operations = count(1)
         self._spans: dict[str, Known] = {}
-        self._dropped = 0
+        self._ended: dict[bool, deque[str]] = {True: deque(), False: deque()}
         self._moved = 0.0
         self.inflight.clear()
         self.thread_spans.clear()
 
+    def _forks(self) -> None:
+        self._spool.stop()
+        self.flush()
+
+    def _goes_on(self) -> None:
+        if not self.idle:
+            self._spool.start()
+
     def _forked(self) -> None:
-        self._fd = -1
+        self.idle = True
+        self._spool = Spool(-1, "")
         self._reset()
 
     def arm(
@@ -87,19 +99,22 @@ class Recorder:
         self.deadline = time.monotonic() + seconds
         self.writes_blocked = 0
         self.stopped_writes.clear()
-        self._fd = fd
+        self._spool = Spool(fd, step)
+        self._spool.start()
+        self.idle = False
         self._frame({"k": "begin", "step": step, "at": self.now(), "pid": os.getpid()})
 
     def disarm(self) -> None:
-        """Record nothing from now on; the pipe is closed."""
-        fd, self._fd = self._fd, -1
+        """Write what waits, and record nothing from now on; the pipe is closed."""
+        self.idle = True
+        fd = self._spool.close()
         if fd >= 0:
             os.close(fd)
 
     @property
     def armed(self) -> bool:
         """Whether frames go anywhere."""
-        return self._fd >= 0
+        return not self.idle
 
     def now(self) -> float:
         """Seconds since the recording's zero."""
@@ -118,54 +133,45 @@ class Recorder:
         start: float | None = None,
         **attrs: Any,
     ) -> str:
-        """Start a span and return its id; the frame is written at once. Subject and layer default to the parent's."""
-        if self._fd < 0:
+        """Start a span and return its id. Subject and layer default to the parent's.
+
+        The frame is written at once; that of an operation on the wire within a tick, with all that came before.
+        """
+        if self.idle:
             return ""
-        parent = parent or current.get() or self.thread_spans.get(threading.get_ident())
-        above = self._spans.get(parent) if parent else None
-        known = Known(
-            name,
-            subject or (above.subject if above else self.subject),
-            (layer or self.layer).value if layer or not above else above.layer,
-            threading.get_ident(),
-            self.now() if start is None else start,
-            attrs=attrs,
-        )
-        if len(self._spans) >= MOST_SPANS:
-            self._dropped += 1
-            return ""
+        spans, thread_id = self._spans, threading.get_ident()
+        parent = parent or current.get() or self.thread_spans.get(thread_id)
+        above = spans.get(parent) if parent else None
+        if above is None:
+            of, on = subject or self.subject, (layer or self.layer).value
+        else:
+            of, on = subject or above.subject, layer.value if layer else above.layer
         span_id = f"{self.number}.{next(self._counter)}"
-        self._spans[span_id] = known
-        self._frame(
-            {
-                "k": "open",
-                "id": span_id,
-                "step": self.step,
-                "name": name,
-                "start": known.start,
-                "layer": known.layer,
-                "subject": known.subject,
-                "parent": parent if above else None,
-                "attrs": clipped(attrs),
-            }
-        )
+        began = time.monotonic() - self.zero if start is None else start
+        known = spans[span_id] = Known(span_id, name, of, on, thread_id, began, above, attrs)
+        spool = self._spool
+        spool.waiting.append(known)
+        if name not in WIRE or len(spool.waiting) > MOST_WAITING:
+            spool.flush()
         return span_id
 
     def close(self, span_id: str, /, *, failure: Failure | None = None, end: float | None = None, **attrs: Any) -> None:
         """End a span; attributes are merged over those it was opened with. An unknown or ended id is ignored."""
         known = self._spans.get(span_id)
-        if self._fd < 0 or known is None or not known.open:
+        if self.idle or known is None or known.end is not None:
             return
-        known.open = False
-        self._frame(
-            {
-                "k": "close",
-                "id": span_id,
-                "end": self.now() if end is None else end,
-                "failure": encode(failure),
-                "attrs": clipped(attrs),
-            }
-        )
+        known.added, known.failure = attrs, failure
+        known.end = time.monotonic() - self.zero if end is None else end
+        spool, on_wire = self._spool, known.name in WIRE
+        if known.written:
+            spool.waiting.append(known)
+        if not on_wire:
+            spool.flush()
+        ended = self._ended[on_wire]
+        ended.append(span_id)
+        if len(ended) > _ENDED_KEPT:
+            with suppress(IndexError):
+                self._spans.pop(ended.popleft(), None)
 
     def span(
         self, name: str, /, *, subject: str = "", layer: Layer | None = None, **attrs: Any
@@ -182,9 +188,8 @@ class Recorder:
     def enter(self, kind: str, *, peer: str = "", timeout: Any = None, span: str | None = None) -> int:
         """Note that this thread (or task) now blocks; `leave` takes the key. For the watchdog; writes no frame."""
         key = next(self._operations)
-        self.inflight[key] = Operation(
-            kind, peer, timeout, self.now(), span or current.get(), threading.get_ident(), task=running_task()
-        )
+        began, thread_id = time.monotonic() - self.zero, threading.get_ident()
+        self.inflight[key] = Operation(kind, peer, timeout, began, span or current.get(), thread_id, 0, running_task())
         return key
 
     def leave(self, key: int) -> None:
@@ -197,23 +202,27 @@ class Recorder:
         """Record a moment."""
         if name == "blocked.would_write":
             self.stopped_writes.append(f"{attrs.get('what', '')} {attrs.get('target', '')}".strip())
-        if self._fd >= 0:
+        if not self.idle:
             record = {"k": "event", "id": f"{self.number}.{next(self._counter)}", "step": self.step, "name": name}
             self._frame({**record, "at": self.now(), "attrs": clipped(attrs)})
 
     def stack(self, record: dict[str, Any]) -> None:
         """Record what is blocked: `span waiting frames user_frame thread seconds attrs` (`worker/watchdog.py`)."""
-        if self._fd >= 0:
+        if not self.idle:
             head = {"k": "stack", "id": f"{self.number}.{next(self._counter)}", "step": self.step, "at": self.now()}
             self._frame({**head, **record})
 
     def fact(self, name: str, value: Any) -> None:
         """Note a JSON result of the step; the last one of a name wins."""
-        self._frame({"k": "fact", "step": self.step, "name": name, "value": encode(value)})
+        self._frame({"k": "fact", "step": self.step, "name": name, "value": value})
+
+    def inventory(self, value: Any) -> None:
+        """Record what a crew of this very program consists of; only a program that records itself has one to tell."""
+        self._frame({"k": "inventory", "inventory": value})
 
     def own(self, text: str) -> None:
         """Write crewdoctor's own line: a tap that disabled itself. Kept for the supervisor when no step runs."""
-        if self._fd < 0:
+        if self.idle:
             self.own_lines.append(redact(text)[:LONGEST_TEXT])
             return
         self._frame({"k": "own", "step": self.step, "at": self.now(), "text": text[:LONGEST_TEXT]})
@@ -223,13 +232,14 @@ class Recorder:
         now = time.monotonic()
         if now - self._moved >= _MOVE_EVERY:
             self._moved = now
+            self._lost()
             self._frame({"k": "move", "step": self.step, "at": self.now()})
 
     def end(self, status: str, reason: str = "", failure: Failure | None = None) -> None:
         """Write the last frame of the step."""
-        if self._dropped:
-            self.own(f"{self._dropped} spans beyond {MOST_SPANS} were not recorded")
-        record = {"k": "end", "step": self.step, "at": self.now(), "status": status}
+        self.flush()
+        self._lost(last=True)
+        record = {"k": "end", "step": self.step, "at": self.now(), "status": status, "recorder": self._spool.cost()}
         self._frame({**record, "reason": reason[:LONGEST_TEXT], "failure": encode(failure)})
 
     # --- the rest of Bench ---------------------------------------------------------------------------------------
@@ -273,25 +283,18 @@ class Recorder:
 
     # --- the pipe ------------------------------------------------------------------------------------------------
 
+    def flush(self) -> None:
+        """Write what waits."""
+        if not self.idle:
+            self._spool.flush()
+
     def _frame(self, record: dict[str, Any]) -> None:
-        """Redact and write one line, whole. Re-entered from a signal handler or a finaliser, it queues the line."""
-        if self._fd < 0:
-            return
-        self._queue.append(to_line(redact_json(record)))
-        with self._lock:
-            if self._writing:
-                return
-            self._writing = True
-            try:
-                while self._queue:
-                    _write_all(self._fd, self._queue.popleft())
-            except OSError:
-                self._fd = -1  # the supervisor is gone, or user code closed the pipe: nobody is left to tell
-            finally:
-                self._writing = False
+        """Redact and write one line, whole, after everything that waits."""
+        if not self.idle:
+            self._spool.put(line_of(record))
 
-
-def _write_all(fd: int, line: bytes) -> None:
-    rest = memoryview(line)
-    while rest:
-        rest = rest[os.write(fd, rest) :]
+    def _lost(self, *, last: bool = False) -> None:
+        """Say what was dropped, by name."""
+        lost = self._spool.lost(last=last)
+        if lost:
+            self._frame({"k": "dropped", "step": self.step, "at": self.now(), "spans": lost})

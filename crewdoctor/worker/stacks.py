@@ -11,6 +11,7 @@ from pathlib import Path
 from types import CodeType, FrameType
 
 from crewdoctor.model.setting import Location
+from crewdoctor.scan.statement import statement_at
 
 MOST_FRAMES = 24
 _INNERMOST = 6
@@ -33,6 +34,8 @@ _WAITS = (
     ("asyncio/queues.py", "", "queue"),
     ("asyncio/locks.py", "", "lock"),
     ("asyncio/tasks.py", "sleep", "sleep"),
+    ("asyncio/tasks.py", "wait_for", "lock"),
+    ("asyncio/threads.py", "to_thread", "lock"),
     ("asyncio/subprocess.py", "", "process"),
     ("concurrent/futures/_base.py", "", "lock"),
     *(("threading.py", name, "") for name in ("run", "_bootstrap", "_bootstrap_inner")),  # where every thread begins
@@ -61,7 +64,8 @@ def whose(filename: str) -> str:
 def places(frame: FrameType | None) -> Iterator[Place]:
     """From the innermost frame outwards."""
     while frame is not None:
-        yield frame.f_code, frame.f_lineno
+        # A frame that another thread has just entered may be at no line yet.
+        yield frame.f_code, frame.f_lineno or frame.f_code.co_firstlineno
         frame = frame.f_back
 
 
@@ -71,7 +75,8 @@ def described(stack: Iterable[Place]) -> tuple[list[Location], Location | None]:
     for code, line in stack:
         kind = whose(code.co_filename)
         function = getattr(code, "co_qualname", code.co_name)
-        sorted_out[kind].append(Location(code.co_filename, line, function, source_of(code.co_filename, line)))
+        whole = statement_at(code.co_filename, line) if kind == "user" else ""
+        sorted_out[kind].append(Location(code.co_filename, line, function, source_of(code.co_filename, line), whole))
     user = sorted_out["user"]
     rest = [*sorted_out["library"], *sorted_out["standard"]] or ([] if user else sorted_out["ours"])
     return [*user, *rest][:MOST_FRAMES], (user[0] if user else None)
@@ -80,6 +85,12 @@ def described(stack: Iterable[Place]) -> tuple[list[Location], Location | None]:
 def source_of(filename: str, line: int) -> str:
     """The text of a line, stripped."""
     return linecache.getline(filename, line).strip()[:200]
+
+
+def within_library(stack: list[Place]) -> bool:
+    """Whether a library waits, and not the user's own line or the standard library it calls."""
+    kinds = (whose(code.co_filename) for code, _ in stack)
+    return next((kind for kind in kinds if kind != "standard"), "") == "library"
 
 
 def waiting(stack: list[Place]) -> str:

@@ -27,7 +27,7 @@ def unquieted() -> dict[str, Any]:
         ours, theirs = quiet.get(name) or (None, None)
         return str(theirs or "") if held == ours else held
 
-    terminal = bool(before.get("tty"))
+    terminal = bool(before["tty"]) if "tty" in before else os.isatty(0) and os.isatty(1)
     tracing = value("CREWAI_TRACING_ENABLED").lower()
     silenced = tracing in {"true", "1", "false", "0"} or os.environ.get("CREWAI_TESTING", "").lower() == "true"
     return {

@@ -13,19 +13,26 @@ import threading
 import time
 from collections.abc import Hashable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from types import FrameType
 from typing import Any
 
-from crewdoctor.model.setting import UNLIMITED, Location
+from crewdoctor.model.setting import UNLIMITED, Location, Seconds
 from crewdoctor.wire.codec import encode
-from crewdoctor.worker.awaits import tasks
+from crewdoctor.worker.answer_part import answer_part
+from crewdoctor.worker.awaits import OTHERS, as_set, awaited, held_up, seconds_left, tasks
+from crewdoctor.worker.child_wait import child_wait
 from crewdoctor.worker.descendants import Descendants
+from crewdoctor.worker.descriptors import others_peer
+from crewdoctor.worker.high_descriptors import pipe
 from crewdoctor.worker.inflight import settle_idle
-from crewdoctor.worker.kernel_wait import children_cpu_seconds, kernel_wait, wanted_cpu_seconds
+from crewdoctor.worker.kernel_wait import KernelWait, children_cpu_seconds, kernel_wait, wanted_cpu_seconds
 from crewdoctor.worker.operation import Operation
 from crewdoctor.worker.recorder import Recorder
-from crewdoctor.worker.stacks import Place, described, idle, places, waiting, whose
+from crewdoctor.worker.sightings import WAITERS, Sighting, told_of
+from crewdoctor.worker.stacks import Place, described, idle, places, waiting, whose, within_library
+from crewdoctor.worker.taps.shared import connections_of
+from crewdoctor.worker.unseen import Unseen
 
 TICK = 0.5
 BLOCKED_AFTER = 1.0
@@ -36,22 +43,7 @@ _BUSY = 0.6
 _WORKING = 0.05
 """The same for children: one that fetches something computes little (ours)."""
 _CHILDREN = "children"
-_WAITERS = frozenset({"lock", "queue"})
-
-
-@dataclass(slots=True)
-class Sighting:
-    """Something blocked, at one look."""
-
-    key: Hashable
-    since: float
-    stack: list[Place]
-    thread: str
-    waiting: str
-    span: str | None
-    attrs: dict[str, Any] = field(default_factory=dict)
-    waiter: bool = False
-    """It waits for another thread or task, which is told instead where it is seen."""
+_WIRE = frozenset({"recv", "send", "connect"})
 
 
 @dataclass(slots=True)
@@ -71,8 +63,8 @@ class Watchdog:
         self._seen: dict[Hashable, _Seen] = {}
         self._due: dict[Hashable, float] = {}
         self._children = Descendants()
-        self._wake, self._waker = os.pipe()
-        self._thread = threading.Thread(target=self._watch, name="crewdoctor-watchdog", daemon=True)
+        self._wake, self._waker = pipe()
+        self._thread = Unseen(self._watch)
 
     def start(self) -> None:
         """Begin to look."""
@@ -92,7 +84,10 @@ class Watchdog:
         watched = [self._control, self._wake]
         while True:
             left = self._recorder.deadline - time.monotonic() - LAST_LOOK
-            ready, _, _ = select.select(watched, [], [], TICK if last_look else max(0.01, min(TICK, left)))
+            try:
+                ready, _, _ = select.select(watched, [], [], TICK if last_look else max(0.01, min(TICK, left)))
+            except (OSError, ValueError):  # the program closed what it did not open
+                return
             if self._wake in ready:
                 return
             asked = self._control in ready
@@ -110,7 +105,7 @@ class Watchdog:
         """Look once. `everything`: report whatever is blocked at all, however often it was reported before."""
         now = self._recorder.now()
         sightings = [self._with_children(each, now) for each in self._sightings(now)]
-        told = [each for each in sightings if not each.waiter] or sightings
+        told = told_of(sightings, self._subject, now)
         self._due = {key: due for key, due in self._due.items() if any(each.key == key for each in sightings)}
         for each in told:
             seconds = now - each.since
@@ -120,6 +115,10 @@ class Watchdog:
                     due *= 2
                 self._due[each.key] = due
                 self._tell(each, seconds)
+
+    def _subject(self, each: Sighting) -> str:
+        known = self._recorder._spans.get(each.span or "")
+        return known.subject if known is not None else ""
 
     def _with_children(self, each: Sighting, now: float) -> Sighting:
         """Waiting for a child that works is working, fetching included; one that does nothing is waited for."""
@@ -155,7 +154,7 @@ class Watchdog:
         frames = {ident: frame for ident, frame in sys._current_frames().items() if ident != self._thread.ident}
         names = {thread.ident: thread for thread in threading.enumerate()}
         chains = {id(task): (ident, task, stack) for ident, task, stack in tasks(frames)}
-        spans = self._innermost_spans()
+        spans, held = self._innermost_spans(), held_up(frames)
         told_threads, told_tasks = set(), set()
         for key, operation in self._innermost_operations().items():
             task = operation.task() if operation.task is not None else None
@@ -172,11 +171,11 @@ class Watchdog:
                 _name(names.get(operation.thread_id), task),
                 _kind(operation, names.get(operation.thread_id)),
                 operation.span or spans.get(operation.thread_id),
-                self._attributes(operation, now),
+                {**self._attributes(operation, now), **_stalls(held, operation.thread_id)},
             )
         for ident, frame in frames.items():
             if ident not in told_threads and (sighting := self._thread_sighting(ident, frame, names, spans, now)):
-                yield sighting
+                yield replace(sighting, attrs={**sighting.attrs, **_stalls(held, ident)})
         for task_id, (ident, task, stack) in chains.items():
             if task_id not in told_tasks and (sighting := self._task_sighting(task, stack, spans.get(ident), now)):
                 yield sighting
@@ -199,24 +198,46 @@ class Watchdog:
         if seen.busy_since is not None:
             return Sighting(("busy", ident), seen.busy_since, stack, _name(thread, None), "cpu", span)
         kind = waiting(stack)
-        seen_by_kernel, peer, endless = ("", "", False) if kind in _WAITERS else kernel_wait(native)
+        seen_by_kernel, peer, endless = KernelWait() if kind in WAITERS else kernel_wait(native)
         if seen_by_kernel == "sleep":  # Python's own sleeps are in flight: this is C code that waits for somebody
             seen_by_kernel, peer = "lock", "a library that sleeps and tries again"
+        library = within_library(stack)
+        if not kind and seen_by_kernel == "lock" and library and (peer := self._others_peer()):
+            seen_by_kernel, endless = "recv", False  # its own threads, written in C, talk for it
         kind = kind or seen_by_kernel
         attrs: dict[str, Any] = {"peer": peer} if peer else {}
-        if endless:
+        if kind == "process" and (child := child_wait()):
+            attrs["child"] = child
+        # A library's own limit may lie in its server or in another thread.
+        if endless and not (kind in _WIRE and library):
             attrs["timeout"] = encode(UNLIMITED)
         key = ("thread", ident, seen.place)
-        return Sighting(key, seen.since, stack, _name(thread, None), kind, span, attrs, waiter=kind in _WAITERS)
+        return Sighting(key, seen.since, stack, _name(thread, None), kind, span, attrs, waiter=int(kind in WAITERS))
+
+    def _others_peer(self) -> str:
+        return others_peer(connections_of(self._recorder).table)
 
     def _task_sighting(self, task: Any, stack: list[Place], span: str | None, now: float) -> Sighting | None:
         if not stack or not any(whose(code.co_filename) == "user" for code, _ in stack):
             return None
         seen = self._note(("task", id(task)), (id(stack[0][0]), stack[0][1]), now, 0.0)
-        kind = waiting(stack)
-        waiter = kind in _WAITERS or not kind
+        peer = awaited(task, stack)
+        kind = waiting(stack) or ("lock" if peer else "")
+        attrs: dict[str, Any] = {"peer": peer} if peer else {}
+        waiter = 2 if peer == OTHERS else int(kind in WAITERS or not kind)
+        left = seconds_left(task) if waiter else None
+        if left is not None and (left < float("inf") or (kind and not self._bounded())):
+            held = Seconds(as_set(now - seen.since + left, TICK)) if left < float("inf") else UNLIMITED
+            attrs = {**attrs, "timeout": encode(held)}
         key = ("task", id(task), seen.place)
-        return Sighting(key, seen.since, stack, _name(None, task), kind, span, {}, waiter)
+        return Sighting(key, seen.since, stack, _name(None, task), kind, span, attrs, waiter)
+
+    def _bounded(self) -> bool:
+        """Whether somebody waits with a limit: for this task, it may be, from another thread."""
+        return any(
+            isinstance((operation.timeout or {}).get("timeout"), float)
+            for operation in self._recorder.inflight.copy().values()
+        )
 
     def _note(self, key: Hashable, place: Hashable, now: float, cpu: float, *, share: float = _BUSY) -> _Seen:
         """Remember where something was; since when it has been there, or since when it has been computing."""
@@ -233,13 +254,15 @@ class Watchdog:
         return seen
 
     def _attributes(self, operation: Operation, now: float) -> dict[str, Any]:
-        attrs: dict[str, Any] = {"bytes_received": operation.bytes}
+        attrs: dict[str, Any] = {"bytes_received": operation.bytes, **answer_part(self._recorder, operation)}
         if operation.peer:
             attrs["peer"] = operation.peer
         if operation.timeout is not None:
             attrs["timeout"] = encode(operation.timeout)
         if operation.kind == "process":
             attrs["idle_seconds"] = round(min(self._children.idle_seconds(now), now - operation.started), 3)
+            if child := child_wait(operation.peer):
+                attrs["child"] = child
         return attrs
 
     def _innermost_operations(self) -> dict[int, Operation]:
@@ -264,6 +287,10 @@ def _kind(operation: Operation, thread: threading.Thread | None) -> str:
     native = os.getpid() if thread is threading.main_thread() else getattr(thread, "native_id", None) or 0
     held = kernel_wait(native)[0]
     return "lock" if held == "sleep" else held or "cpu"
+
+
+def _stalls(held: dict[int, int], thread_id: int) -> dict[str, Any]:
+    return {"loop_waits": held[thread_id]} if thread_id in held else {}
 
 
 def _name(thread: threading.Thread | None, task: Any) -> str:

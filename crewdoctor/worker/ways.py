@@ -11,6 +11,7 @@ import runpy
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from typing import Any
 
 from crewdoctor.worker import candidates
@@ -90,7 +91,14 @@ class Search:
             each.name for each in builders(self.place)
         ]
         way_out = f"it has {', '.join(f'`{each}`' for each in names)}" if names else "it holds no crew at all"
-        return TargetDoesNotLoad("no_such_name", f"the target has no `{name}`", way_out, usage=True)
+        likeliest = (*get_close_matches(name, names, n=1), *names)
+        return TargetDoesNotLoad(
+            "no_such_name",
+            f"the target has no `{name}`",
+            way_out,
+            usage=True,
+            names=tuple(dict.fromkeys(likeliest)),
+        )
 
     # --- what the module offers ----------------------------------------------------------------------------------
 
@@ -252,6 +260,7 @@ class Search:
             f"{self.place.shown} has no crew until it is called: it is built inside {listed}",
             f"name the function, and it is called up to its kickoff: {self.place.shown}:{inside[0].name}",
             usage=True,
+            names=tuple(each.name for each in inside),
         )
 
 
@@ -274,4 +283,5 @@ def _several(offers: list[Candidate], place: Place, failed: TargetDoesNotLoad | 
         f"{place.shown} has {len(names)} crews: {listed}{f' ({failed.sentence})' if failed else ''}",
         f"choose one: {place.shown}:{names[0]}",
         usage=True,
+        names=tuple(names),
     )

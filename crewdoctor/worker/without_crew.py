@@ -25,7 +25,8 @@ from crewdoctor.worker.providers import openai as openai_provider
 
 SUBJECT = "llm"
 _CLIENTS = ("httpx", "requests", "urllib", "aiohttp")
-_PLAIN = {80, 8000, 8080, 11434}
+_SECURED = frozenset({443, 465, 636, 853, 993, 995, 4443, 5671, 6380, 6443, 8443, 9443, 10443})
+"""Ports of servers that begin with a TLS handshake, by IANA or by custom."""
 
 
 def inspect(args: dict[str, Any], recorder: Any) -> tuple[Inventory, WithoutCrew]:
@@ -67,11 +68,12 @@ def _hosts(held: Inventory, hosts: list[str]) -> tuple[Inventory, WithoutCrew]:
 
 
 def _with_scheme(text: str) -> str:
-    """`host`, `host:port` and URLs alike: what is no URL is https, on the ports of plain servers http."""
+    """`host`, `host:port` and URLs alike: a bare host is https; a port says by its number whether TLS is expected."""
     if "://" in text:
         return text
-    port = text.rpartition(":")[2]
-    return f"{'http' if port.isdigit() and int(port) in _PLAIN else 'https'}://{text}"
+    head, colon, port = text.rpartition(":")
+    numbered = colon and port.isdigit() and (":" not in head or head.endswith("]"))
+    return f"{'http' if numbered and int(port) not in _SECURED else 'https'}://{text}"
 
 
 def _model(held: Inventory, asked: dict[str, str], sources: Sources) -> tuple[Inventory, WithoutCrew]:

@@ -36,6 +36,8 @@ def test_inputs_of_several_sources_are_merged_by_name(tmp_path):
     configured = configure({"inputs": '{"topic": "b"}'}, environment={}, folder=tmp_path)
 
     assert configured.options.inputs == {"topic": "b", "year": 2026}
+    assert configured.options.input_origins["topic"] == "--inputs"
+    assert configured.options.input_origins["year"].endswith("crewdoctor.toml")
     assert configured.options.tool_arguments == {"search": {"query": "x"}}
 
 

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 RECORDINGS = sorted((ROOT / "fixtures" / "recordings").glob("*/recording.jsonl"))
 NAMES = tuple(formats.formats())
 each_format = pytest.mark.parametrize("name", NAMES)
-KNOWN = {"width": 80, "color": False, "plain": False, "verbosity": 0, "workspace": "/srv/project"}
+KNOWN = {"width": 80, "color": False, "plain": False, "verbosity": 0, "workspace": "/srv/project", "recording": None}
 
 _spec = importlib.util.spec_from_file_location("sample", ROOT / "tests" / "report" / "sample.py")
 sample = importlib.util.module_from_spec(_spec)

@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "crewdoctor"
 LEVELS = {
     "model": 0,
     "wire": 1,
-    **dict.fromkeys(("planner", "supervisor", "rulebook", "causality", "report", "config", "patience"), 3),
+    **dict.fromkeys(("planner", "supervisor", "rulebook", "causality", "report", "config", "patience", "reading"), 3),
     "pipeline": 4,
     "cli": 5,
 }

@@ -62,6 +62,10 @@ def flags(*typed):
 
 REFUSED = {
     "missing file": Case(["diagnose", "nope.py"], ["nope.py: no such file", "crewdoctor diagnose crew.py"]),
+    "missing file, of another command": Case(
+        ["settings", "nope.py"], ["nope.py: no such", "crewdoctor settings crew.py"]
+    ),
+    "missing file, of a tool's": Case(["probe-tool", "nope.py", "t"], ["no such", "crewdoctor probe-tool crew.py t"]),
     "missing file, with a name": Case(["diagnose", "nope.py:crew"], ["nope.py: no such file"]),
     "folder": Case(["diagnose", "src"], ["src", "no crew"], files={"src/readme.md": ""}),
     "bad value in the config": config(

@@ -144,6 +144,16 @@ def test_hosts_are_looked_at_one_by_one(crewdoctor, serve):
     assert told["scope"] == "net"
 
 
+def test_a_port_that_promises_no_tls_is_connected_to_and_nothing_is_held_against_it(crewdoctor, serve):
+    port = serve("upstream")
+    code, told = report(crewdoctor, "probe-net", f"127.0.0.1:{port}")
+    assert (code, told["findings"]) == (0, [])
+    left = [each["reason"] for each in told["unexamined"] if each["subject"].startswith("net.tls")]
+    assert left == [
+        f"nobody said that it speaks TLS: its connection was looked at; https://127.0.0.1:{port} shakes hands too"
+    ]
+
+
 def test_what_is_no_host_is_one_sentence(crewdoctor):
     code, out, err = crewdoctor("probe-net", "-q", "ht!tp://")
     assert (code, out) == (2, "")

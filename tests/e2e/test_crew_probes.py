@@ -40,10 +40,14 @@ def add_row(subject: str) -> str:
     """Add a row."""
     return requests.post("{url}/rows", json={{"s": subject}}, timeout=10).text
 
+def stored(output):
+    requests.post("{url}/stored", json={{"text": output.raw}}, timeout=10)
+    return True, output.raw
+
 worker = Agent(role="{{kind}} clerk", goal="g", backstory="b", tools=[read_rows, add_row], max_iter=8,
                llm=LLM(model="openai/gpt-4o", base_url="http://127.0.0.1:9/v1", api_key="sk-none"))
 report = Task(description="Read the rows of {{kind}}.", expected_output="A line.", agent=worker, human_input=True,
-              output_file="written.md")
+              output_file="written.md", guardrail=stored)
 crew = Crew(agents=[worker], tasks=[report])
 '''
 
@@ -132,7 +136,7 @@ def test_the_whole_crew_runs_on_the_simulated_model_and_changes_nothing(crew):
     (result,) = run(*crew_kickoff.plan(inventory, OPTIONS, ()))
     assert (result.status, result.facts["result"]) == (Status.OK, "completed"), result
     assert set(seen[before:]) == {"GET"}
-    assert any("POST" in each for each in result.facts["blocked"])
+    assert {each.rpartition("/")[2] for each in result.facts["blocked"]} == {"rows", "stored"}
     assert not (folder / "written.md").exists()
     assert set(result.facts["left_out"]) == {"human input of 1 tasks", "output_file", "task outputs kept for replay"}
     assert result.facts["agents"][inventory.agents[0].subject]["runs"] == 1

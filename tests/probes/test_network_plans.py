@@ -1,12 +1,17 @@
 """What the network probes would do, before they do anything."""
 
+from dataclasses import replace
+
 import pytest
 
 from crewdoctor.model.inventory import Endpoint, Inventory, LlmEntry
+from crewdoctor.model.layer import Layer
 from crewdoctor.model.options import Options
 from crewdoctor.model.plan import Skip, Step
+from crewdoctor.model.result import Status, StepResult
 from crewdoctor.net.clients import proxy_choice
-from crewdoctor.probes import net_dns, net_proxy, net_tcp, net_tls
+from crewdoctor.probes import net_dns, net_plain, net_proxy, net_tcp, net_tls
+from crewdoctor.worker import without_crew
 
 MODEL = Endpoint("host:api.example:443", "https", "api.example", 443, "llm", ("agent:a/llm",), ("openai",))
 TOOL = Endpoint("host:svc.example:80", "http", "svc.example", 80, "tool", ("tool:t",), ("requests",))
@@ -72,6 +77,41 @@ def test_a_model_without_a_key_is_left_alone(probe, usable_key, llm, left_alone)
     assert (MODEL.subject in skips, MODEL.subject in steps) == (left_alone, not left_alone)
 
 
+def ended(probe, subject, **facts):
+    step = Step(f"{probe}@{subject}", probe, Layer.NETWORK, subject, "crew", 9.0)
+    return StepResult(step, Status.OK, 0.0, 1.0, facts=facts)
+
+
+def doubted(*results):
+    """Endpoints of plain HTTP that are asked whether they speak TLS."""
+    plain = replace(MODEL, scheme="http", subject="host:api.example:80", port=80)
+    models = (LlmEntry("agent:a/llm", "gpt-4o", "openai", True, plain.subject, usable_key=True),)
+    inventory = Inventory("crew.py", "crew:crew", ".", "module", endpoints=(plain, TOOL, PROXY), llms=models)
+    return [step.subject for step in net_plain.plan(inventory, Options(llm="own"), results)]
+
+
+@pytest.mark.parametrize(
+    ("facts", "asked"),
+    [
+        ({"answered": False, "hung": False, "status": None}, True),
+        ({"answered": False, "hung": False, "status": 400}, True),
+        ({"answered": False, "hung": True, "status": None}, False),
+        ({"answered": False, "hung": False, "status": 429}, False),
+        ({"answered": True, "hung": False, "status": 200}, False),
+    ],
+)
+def test_a_port_of_plain_http_is_asked_for_tls_only_where_its_model_got_no_answer(facts, asked):
+    assert doubted(ended("llm.sdk", "agent:a/llm", **facts)) == (["host:api.example:80"] if asked else [])
+
+
+def test_a_tools_port_is_asked_where_the_tool_failed_and_no_proxy_stands_between():
+    failed = ended("tool.isolated", "tool:t", failed="tcp.closed")
+    told = ended("tool.isolated", "tool:t", output_error="Error: connection aborted")
+    way = ended("net.proxy", TOOL.subject, decisions=[{"client": "requests", "proxy": "http://p:3128"}])
+    assert doubted(failed) == doubted(told) == [TOOL.subject]
+    assert doubted(ended("tool.isolated", "tool:t", n1=[0.1])) == doubted(failed, way) == []
+
+
 def test_a_client_with_an_interceptor_reads_no_proxy_variables(monkeypatch):
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:3128")
     model = LlmEntry("agent:a/llm", "gpt-4o", "openai", True, MODEL.subject, attrs={"interceptor": True})
@@ -88,3 +128,30 @@ def test_ids_are_unique_and_nothing_is_paid_for(probe):
 
     assert len({step.id for step in found}) == len(found)
     assert {step.llm_calls for step in found} == {0}
+
+
+@pytest.mark.parametrize(
+    ("text", "scheme"),
+    [
+        ("api.example", "https"),
+        ("api.example:443", "https"),
+        ("api.example:8443", "https"),
+        ("api.example:9200", "http"),
+        ("[::1]:5000", "http"),
+        ("::1", "https"),
+        ("https://api.example:9200", "https"),
+        ("http://api.example:443", "http"),
+    ],
+)
+def test_the_port_says_whether_tls_is_to_be_expected(text, scheme):
+    assert without_crew._with_scheme(text).startswith(f"{scheme}://")
+
+
+def test_hands_nobody_asked_to_shake_are_named_as_not_shaken():
+    said = Endpoint("host:a.example:80", "http", "a.example", 80, "host", ("x",), source="http://a.example")
+    bare = Endpoint("host:b.example:9200", "http", "b.example", 9200, "host", ("x",), source="b.example:9200")
+
+    steps, skips = planned(net_tls, said, bare)
+
+    assert (steps, list(skips)) == ({}, [bare.subject])
+    assert "https://b.example:9200" in skips[bare.subject]

@@ -11,6 +11,7 @@ from crewdoctor.model.recording import Header, Recording
 from crewdoctor.model.result import Status, StepResult
 from crewdoctor.model.span import Failure, FailureKind, Span
 from crewdoctor.report.assemble import assemble
+from crewdoctor.report.terminal import render
 
 INVENTORY = Inventory(
     target="/p/crew.py", crew="crew", project_root="/p", shape="module", unexamined=(Unexamined("a/llm", "foreign"),)
@@ -162,3 +163,29 @@ def test_a_crew_that_failed_for_no_known_reason_is_not_told_to_be_fine():
     assert told == "no mismatch found that explains why the crew failed (python.exception: no 'choices')"
     assert assemble(recording(capped), (), ()).verdict == "no mismatch found; 1 question stayed open"
     assert assemble(recording(replace(raised, facts={"result": "completed"})), (), ()).verdict == "no mismatch found"
+
+
+def test_the_report_names_the_inputs_and_where_they_come_from_and_no_value():
+    given = Options(inputs={"topic": "a secret plan"}, input_origins={"topic": "--inputs"})
+    held = replace(INVENTORY, inputs_from={"city": "the crew's own kickoff", "style": "invented for build()"})
+
+    report = assemble(recording(OK, options=given, inventory=held), (), ())
+
+    assert [(each.name, each.source) for each in report.inputs] == [
+        ("city", "the crew's own kickoff"),
+        ("style", "invented for build()"),
+        ("topic", "--inputs"),
+    ]
+    text = render(report, width=120)
+    assert "inputs: city (the crew's own kickoff); style (invented for build()); topic (--inputs)" in text
+    assert "secret" not in text
+
+
+def test_a_host_beside_the_crew_leaves_no_question_open():
+    beside = step("environment.telemetry", "host:t.example:4319", Layer.ENVIRONMENT)
+    failed = Span("9.1", beside.id, "tcp.connect", 1.0, 2.0, Layer.ENVIRONMENT, "host:t.example:4319")
+    failed = replace(failed, failure=Failure(FailureKind.DNS_NOT_FOUND))
+    held = recording(OK, StepResult(beside, Status.OK, 1.0, 2.0), spans=(SPAN, failed))
+
+    assert "stayed open" not in assemble(held, (), ()).verdict
+    assert [each.status for each in assemble(held, (), ()).questions] == ["ok", "failed"]

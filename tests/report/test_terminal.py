@@ -4,7 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from crewdoctor import pipeline
+from crewdoctor.model.inventory import Unexamined
 from crewdoctor.report.terminal import render
+from crewdoctor.wire.recording import read_recording
 
 _spec = importlib.util.spec_from_file_location("sample", Path(__file__).with_name("sample.py"))
 sample = importlib.util.module_from_spec(_spec)
@@ -48,7 +51,7 @@ def test_plain_is_ascii_and_without_color_there_is_no_escape():
 
 
 TOUCHED = (
-    "the model answers",
+    "  llm  ",
     "  sdk ",
     "  crew  ",
     "    agent:researcher/llm",
@@ -124,10 +127,14 @@ def test_quiet_keeps_the_findings_and_verbose_tells_each_subject():
     quiet, verbose = render(sick(), verbosity=-1), render(sick(), verbosity=1)
 
     assert "CD304" in quiet
-    assert "Layers" not in quiet
+    assert "Examined" not in quiet
     assert "host:a.example:443" in verbose
     assert "host:a.example:443" not in render(sick())
+    assert "a.example:443, b.example:443" in render(sick())
     assert "CD101" in verbose
+    assert "the host accepts connections" in verbose
+    assert "evidence  3.1, step:tool.isolated@tool:look_up" in verbose
+    assert "evidence  " not in render(sick())
 
 
 def test_the_explained_lie_beneath_their_cause():
@@ -135,4 +142,54 @@ def test_the_explained_lie_beneath_their_cause():
     cause = next(number for number, row in enumerate(rows) if "CD304 tool_hangs" in row and "layer" in row)
     effect = next(number for number, row in enumerate(rows) if "CD401" in row)
 
-    assert cause < effect < rows.index("Layers")
+    assert cause < effect < rows.index("Examined")
+
+
+PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
+
+
+def test_a_healthy_crew_of_the_wild_fits_one_screen_and_needs_no_key_to_be_read():
+    calm = render(pipeline.analyse(read_recording(PICTURES / "healthy.jsonl")), width=80)
+
+    assert len(calm.splitlines()) <= 40
+    for jargon in ("net.dns", "host:", "max of", "attempt ", "\N{SQUARE ROOT}", "Ledger"):
+        assert jargon not in calm
+    for told in ("crew        ok", "127.0.0.1:40401", "look_up_stock", "-v shows every question"):
+        assert told in calm
+
+
+def test_what_was_not_examined_is_named_once_for_a_reason():
+    skipped = tuple(Unexamined(f"net.{probe} on host:api.example:443", "no usable key") for probe in ("dns", "tcp"))
+
+    rows = [row for row in render(sick(unexamined=skipped)).splitlines() if "api.example" in row]
+
+    assert rows == ["  api.example:443: no usable key"]
+
+
+def test_the_calm_ladder_is_one_line_and_a_jump_has_one_for_each_rung():
+    level = tuple(replace(rung, jump=False) for rung in sick().ladder)
+
+    assert "the same work by connect 1.0 ms, sdk 50.0 ms, crew 20.0 s" in render(sick(ladder=level), width=120)
+    assert "time jumps here" in render(sick())
+
+
+def test_notes_of_a_healthy_crew_are_one_line_and_verbose_tells_each():
+    note = replace(sample.DEADLINE, severity=sample.Severity.INFO, layer=sample.Layer.ENVIRONMENT, explained=())
+    held = (replace(note, code="CD701", slug="telemetry"), replace(note, code="CD706", slug="overloaded"))
+
+    calm = sick(findings=(), notes=held, longest_hang="")
+
+    assert "2 notes: CD701 telemetry, CD706 overloaded (-v shows all)" in render(calm)
+    assert note.message not in render(calm)
+    assert render(calm, verbosity=1).count("did not interrupt a tool") == len(held)
+
+
+def test_a_host_beside_the_crew_that_is_not_reached_is_no_failure():
+    beside = sample.Question(
+        sample.Layer.ENVIRONMENT, "host:t.example:4319", "it is reached", "failed", "dns.not_found"
+    )
+
+    text = render(sick(findings=(), questions=(beside,)))
+
+    assert "environment not reached   t.example:4319 (see notes)" in text
+    assert "dns.not_found" not in text

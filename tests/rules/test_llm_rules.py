@@ -130,6 +130,53 @@ def test_a_limit_below_twice_what_the_crew_needs_is_a_warning():
     assert "max_rpm=9" in finding.fix.code
 
 
+def test_an_unstated_limit_the_crew_did_not_meet_a_moment_later_is_a_note():
+    recording = without_crew(held("cd210_fires"))
+    unstated = changed(recording, lambda span: replace(span, attrs={**span.attrs, "ratelimit": None}))
+    (finding,) = told(unstated, "CD210")
+    assert finding.severity.value == "info"
+    (late,) = told(changed(unstated, lambda span: later(span, 60.0)), "CD210")
+    assert late.severity.value == "warning"
+
+
+def later(span, seconds):
+    """The crew's spans a minute later: a limit per minute has let them in again."""
+    if not span.step.startswith("crew."):
+        return span
+    return replace(span, start=span.start + seconds, end=span.end + seconds)
+
+
+def refused_until(recording, count):
+    """The crew's first `count` requests are turned away, and calls that had none but those failed."""
+    calls = {}
+    for span in recording.spans:
+        if span.step.startswith("crew.") and span.name == "http.request":
+            calls.setdefault(span.parent, []).append(span.id)
+    order = [each for held in calls.values() for each in held]
+    well = set(order[count:])
+
+    def change(span):
+        fine = span.id in well or (span.id in calls and well & set(calls[span.id]))
+        return replace(span, failure=None, attrs={**span.attrs, "status": 200}) if fine else span
+
+    return changed(recording, change)
+
+
+def test_a_limit_that_a_later_try_of_crewai_got_past_failed_no_call():
+    (finding,) = told(refused_until(held("cd210_fires"), 4), "CD210")
+    assert (finding.severity.value, finding.message.endswith("retries got through.")) == ("warning", True)
+
+
+def test_who_was_ended_while_still_trying_is_not_said_to_have_failed():
+    def ended(span):
+        if span.step.startswith("crew.") and span.name == "llm.call":
+            return replace(span, failure=None, end=None)
+        return span
+
+    (finding,) = told(changed(held("cd210_fires"), ended), "CD210")
+    assert "the crew was still being turned away when it was ended" in finding.message
+
+
 def lower(attrs):
     return {**attrs, "ratelimit": {"limit-requests": "10"}} if "ratelimit" in attrs else attrs
 

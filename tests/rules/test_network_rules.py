@@ -360,3 +360,39 @@ def test_an_address_that_comes_with_servfail_is_not_known(failure, words, fix):
     (finding,) = told(replace(recording, spans=tuple(map(answer, recording.spans))), "cd103")
     assert words in finding.message
     assert fix in finding.fix.title
+
+
+@pytest.mark.parametrize(
+    ("clients", "seen", "code"),
+    [
+        (("requests",), "", "requests.get(url, timeout=(5, 60))"),
+        (("urllib3",), "", "urllib3.PoolManager(timeout=urllib3.Timeout(connect=5, read=60))"),
+        (("requests",), "aiohttp", "aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60, sock_connect=5))"),
+        (("requests", "httpx"), "", ""),
+        (("paramiko",), "", ""),
+    ],
+)
+def test_a_connect_is_bounded_in_the_words_of_the_client_that_tried(clients, seen, code):
+    recording = with_endpoint(sick("cd106"), clients=clients)
+    failed = request(recording, failure=Failure(FailureKind.TCP_TIMEOUT))
+    if seen:
+        recording = with_spans(recording, replace(failed, attrs={**failed.attrs, "client": seen, "status": None}))
+
+    (finding,) = told(recording, "cd106")
+
+    assert finding.fix.code.split("  #")[0] == code
+
+
+@pytest.mark.parametrize(
+    ("origin", "title"),
+    [("default", "Make the name resolve here"), ("environment", "Correct the host in llm base_url")],
+)
+def test_a_host_nobody_wrote_is_not_to_be_corrected(origin, title):
+    recording = with_endpoint(sick("cd103"), kind="llm", source="llm base_url", used_by=("agent:a/llm",))
+    base_url = Setting("agent:a/llm", "llm", "base_url", "https://api.example/v1", Provenance(origin, "x"))
+    unasked = tuple(span for span in recording.spans if span.name != "dns.query")
+    recording = replace(recording, spans=unasked, inventory=replace(recording.inventory, settings=(base_url,)))
+
+    (finding,) = told(recording, "cd103")
+
+    assert finding.fix.title.startswith(title)

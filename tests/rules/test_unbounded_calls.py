@@ -57,6 +57,22 @@ def test_severity_follows_who_is_waited_for(tmp_path, entries, expected):
     assert severities(tmp_path, *entries) == expected
 
 
+@pytest.mark.parametrize(
+    ("failure", "end", "expected"),
+    [(None, 5.6, Severity.INFO), (FailureKind.TIMEOUT_READ, 5.6, Severity.WARNING), (None, None, Severity.WARNING)],
+    ids=["answered", "failed", "still waiting"],
+)
+def test_where_every_call_was_answered_it_is_a_note(tmp_path, failure, end, expected):
+    scene = Scene()
+    scene.crew(scan=(call("psycopg"),))
+    step = scene.step("tool.isolated", TOOL, 5.0, 20.0, Status.OK if end else Status.KILLED)
+    scene.span(step, "tool.call", 5.0, end, failure=failure, tool="search", n=1)
+    scene.write(tmp_path / "recording.jsonl")
+    held = read_recording(tmp_path / "recording.jsonl")
+
+    assert [each.severity for each in rulebook.apply(RULE, Evidence(held, budget.ledger_of(held)))] == [expected]
+
+
 def test_a_writer_the_guard_stopped_alone_is_judged_by_the_crew(tmp_path):
     scene = Scene()
     scene.crew(scan=(call("sqlite3", 5.0),))

@@ -1,6 +1,6 @@
 """What the rules of the network are shown, where no lab can show it."""
 
-from recordings import CREW, TOOL, Scene
+from recordings import CREW, LLM, MODEL_HOST, TOOL, Scene
 
 from crewdoctor.model.span import FailureKind
 
@@ -38,3 +38,25 @@ def cd130_fires(scene: Scene) -> None:
 def cd130_quiet(scene: Scene) -> None:
     """The same pause, and the connection is still good."""
     _twice(scene, 8.0, reset=False)
+
+
+def _asked_in_plain(scene: Scene, tls: str) -> None:
+    """Each request of the model is closed before an answer; a handshake with its port ended so."""
+    scene.crew()
+    asked = scene.step("llm.sdk", LLM, 4.0, 6.0, answered=False, hung=False, status=None)
+    scene.llm(asked, 4.0, 4.1, failure=FailureKind.TCP_CLOSED, status=None)
+    crew = scene.step("crew.kickoff", CREW, 10.0, 16.0)
+    kickoff = scene.span(crew, "crew.kickoff", 10.0, 15.0, failure=FailureKind.TCP_CLOSED)
+    for start in (11.0, 12.0, 13.0):
+        scene.llm(crew, start, start + 0.9, parent=kickoff, requests=3, failure=FailureKind.TCP_CLOSED, status=None)
+    scene.step("net.plain", MODEL_HOST, 16.0, 16.1, tls=tls)
+
+
+def cd123_fires(scene: Scene) -> None:
+    """The port agrees on TLS."""
+    _asked_in_plain(scene, "TLSv1.3")
+
+
+def cd123_quiet(scene: Scene) -> None:
+    """It hangs up on a handshake as well."""
+    _asked_in_plain(scene, "")

@@ -159,3 +159,20 @@ def cd603_fires(scene: Scene) -> None:
 def cd603_quiet(scene: Scene) -> None:
     """Six connections for six threads."""
     _pool(scene, wide=6)
+
+
+def _in_a_loop(scene: Scene, others: int) -> None:
+    scene.crew(scan=(scan_entry("requests", "requests.get", 20.0),))
+    step = scene.step("tool.isolated", TOOL, 5.0, 10.0)
+    call = scene.tool(step, 5.0, 7.4, timeout=20.0)
+    scene.stack(step, 7.0, call, "recv", seconds=2.0, peer="internal-api.local:443", loop_waits=others)
+
+
+def cd309_fires(scene: Scene) -> None:
+    """A request of requests in a coroutine, and another task could have gone on."""
+    _in_a_loop(scene, 1)
+
+
+def cd309_quiet(scene: Scene) -> None:
+    """The same coroutine, alone in its loop."""
+    _in_a_loop(scene, 0)

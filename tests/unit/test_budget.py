@@ -14,7 +14,9 @@ from crewdoctor.budget.arithmetic import longest, times, total
 from crewdoctor.model.inventory import AgentEntry, Inventory, LlmEntry, ScanEntry, TaskEntry, ToolEntry
 from crewdoctor.model.layer import Layer
 from crewdoctor.model.options import Options
+from crewdoctor.model.plan import Step
 from crewdoctor.model.recording import Header, Recording
+from crewdoctor.model.result import Status, StepResult
 from crewdoctor.model.setting import UNKNOWN, UNLIMITED, Location, Provenance, Seconds, Setting
 from crewdoctor.model.span import Span
 
@@ -175,13 +177,36 @@ def test_the_platforms_own_limit_is_the_outermost_scope():
     assert "5404.5 s" in ledger.roots[0].inversion
 
 
-def test_floors_are_measured_and_blank_where_nothing_was():
-    spans = [Span(f"1.{n}", "llm.sdk@x", "llm.call", 0, took, Layer.LLM, MODEL) for n, took in enumerate((0.7, 0.5))]
-    ledger = ledger_of(crew(tool=Seconds(20.0), spans=spans))
-    shown = {scope.name: scope.floor for root in ledger.scopes for scope in walk(root)}
+def llm_call(number, step, took):
+    return Span(f"1.{number}", step, "llm.call", 0, took, Layer.LLM, MODEL)
+
+
+def floors(recording):
+    return {scope.name: scope.floor for root in ledger_of(recording).scopes for scope in walk(root)}
+
+
+def test_floors_are_what_the_crews_own_calls_took_and_blank_where_it_made_none():
+    ours = [llm_call(1, "llm.sdk@x", 45.0), llm_call(2, "llm.crewai@x", 0.1)]
+    crews = [llm_call(3, "crew.kickoff@x", 0.7), llm_call(4, "crew.kickoff@x", 0.5)]
+
+    shown = floors(crew(tool=Seconds(20.0), spans=[*ours, *crews]))
 
     assert shown["llm call"] == "0.50 s"
     assert shown["tool call"] == ""
+    assert floors(crew(read=30.0, spans=ours))["llm call"] == ""
+
+
+def test_the_one_call_of_a_preflight_is_a_floor_and_a_round_of_the_bisection_is_none():
+    step = Step("llm.sdk@x", "llm.sdk", Layer.LLM, MODEL, "loaded", 24.0, args={"once": True})
+    round_ = Span("2.1", "agent.bisect@x", "agent.execution", 0, 0.2, Layer.AGENT, AGENT)
+    recording = replace(
+        crew(spans=[llm_call(1, "llm.sdk@x", 0.9), round_]), results=(StepResult(step, Status.OK, 0.0, 1.0),)
+    )
+
+    shown = floors(recording)
+
+    assert shown["llm call"] == "0.90 s"
+    assert shown["agent"] == ""
 
 
 def walk(scope):

@@ -242,6 +242,20 @@ def test_the_same_span_twice_makes_nobody_the_cause():
     assert [each.code for each in shown] == ["CD001", "CD002"]
 
 
+def test_a_part_of_what_somebody_graver_tells_is_folded_into_it_and_no_other_part():
+    call = replace(span("tool", 5, 60, "agent"), subject=FIRST)
+    held = recording(span("agent", 0, 60), call, replace(span("other", 1, 50), subject=SECOND))
+    agent = finding(AGENT, "agent", "tool", code="CD001", lost=50)
+    slow = finding(FIRST, "tool", code="CD002", severity=Severity.WARNING, lost=50)
+    elsewhere = finding(SECOND, "other", code="CD003", severity=Severity.WARNING, lost=50)
+    shown = order([slow, elsewhere, agent], held)
+
+    assert [(each.code, [held.code for held in each.explained]) for each in shown] == [
+        ("CD001", ["CD002"]),
+        ("CD003", []),
+    ]
+
+
 def test_a_proxy_explains_what_depends_on_a_host_behind_it_however_little_it_cost():
     step = Step(f"net.proxy@{HOST}", "net.proxy", Layer.NETWORK, HOST, "crew", 15.0)
     decisions = [{"client": "httpx", "proxy": "http://p:3128", "subject": "proxy:p:3128"}]

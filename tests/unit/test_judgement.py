@@ -376,7 +376,7 @@ SICK = (
     (pool_whose_calls_are_cut_off_in_the_crew, "CD306", TOOL, Severity.ERROR, {"CD312"}),
     (hang_that_outlives_the_agents_limit, "CD304", TOOL, Severity.ERROR, {"CD301", "CD401"}),
     (service_that_takes_one_at_a_time, "CD306", TOOL, Severity.ERROR, {"CD312"}),
-    (slow_tool_beyond_the_agents_limit, "CD401", AGENT, Severity.ERROR, {"CD403"}),
+    (slow_tool_beyond_the_agents_limit, "CD401", AGENT, Severity.ERROR, {"CD403", "CD303"}),
     (hang_beside_a_timeout_too_low, "CD304", TOOL, Severity.ERROR, {"CD301"}),
     (silent_alone_and_answered_in_the_crew, "CD303", TOOL, Severity.WARNING, {"CD312"}),
     (model_that_says_nothing, "CD208", LLM, Severity.ERROR, set()),
@@ -451,6 +451,21 @@ def test_a_total_timeout_ends_what_no_read_timeout_would(tmp_path):
     first, *_ = findings(build, tmp_path / "recording.jsonl")
     assert first.code == "CD304"
     assert first.limit.value == Seconds(300.0)
+
+
+@pytest.mark.parametrize(("part", "told"), [("headers", ", its headers incomplete;"), ("body", ";")])
+def test_headers_that_never_complete_are_told_from_a_body(part, told, tmp_path):
+    def build(scene):
+        crew(scene, tool=None, scan=())
+        step = isolated(scene, status=Status.KILLED)
+        call = scene.span(step, "tool.call", 5.0, None, subject=TOOL, tool="search", n=1, args_source="schema")
+        waits = request(scene, step, call, 5.0, None, timeout=UNLIMITED)
+        look(scene, step, 19.9, waits, bytes_received=17, part=part)
+
+    first, *_ = findings(build, tmp_path / "recording.jsonl")
+    assert first.code == "CD304"
+    text = first.message.partition(", tools.py")[0] + ";" if ", tools.py" in first.message else first.message
+    assert f"after 17 bytes of the answer{told}" in text.replace(")", ";")
 
 
 def test_an_honest_call_beyond_the_agents_limit_may_be_allowed_for(tmp_path):

@@ -215,6 +215,48 @@ def test_otherwise_the_crew_goes_on(live, results):
     assert verdict(live, results) == ""
 
 
+def tried(kind, *, again=True):
+    """A call of an MCP tool whose first try ended so, while pings of the session keep coming."""
+    failure = {"kind": kind, "text": "", "exception": "", "causes": []} if kind else None
+    frames = [span("tool.call", 1.0, "tool:a"), span("mcp.call", 1.1, "tool:a", "1.2", "1.1")]
+    frames += [{"k": "close", "id": "1.2", "end": 31.1, "failure": failure, "attrs": {}}]
+    frames += [span("mcp.call", 32.1, "tool:a", "1.3", "1.1")] if again else []
+    return Live(KICKOFF, 32.5, 0.0, 32.1, frames)
+
+
+@pytest.mark.parametrize("kind", ["cancelled", "timeout.total"])
+def test_an_mcp_client_that_gave_up_once_is_not_waited_for_a_second_time(kind):
+    assert verdict(tried(kind), []) == "the MCP client gave up on `a` once, 31.5 s after it was called"
+    assert verdict(tried(kind, again=False), [])
+
+
+@pytest.mark.parametrize("kind", ["", "protocol", "tcp.reset"])
+def test_a_try_that_the_server_ended_is_no_silence(kind):
+    assert verdict(tried(kind), []) == ""
+
+
+def limited(*, kind="http.rate_limited", again=True):
+    """An agent's execution that ended so after its retries, and the next one, that asks as well."""
+
+    def closing(ident, end, kind):
+        return {"k": "close", "id": ident, "end": end, "failure": {"kind": kind, "text": ""}, "attrs": {}}
+
+    frames = [span("agent.execution", 1.0, "agent:a", "1.1"), span("http.request", 1.1, "agent:a/llm", "1.2", "1.1")]
+    frames += [closing("1.2", 1.2, "http.rate_limited"), closing("1.1", 8.0, kind)]
+    frames += [span("agent.execution", 8.1, "agent:a", "1.3"), span("http.request", 8.2, "agent:a/llm", "1.4", "1.3")]
+    frames += [closing("1.4", 8.3, "http.rate_limited")] if again else []
+    return Live(KICKOFF, 9.0, 0.0, 8.3, frames)
+
+
+def test_an_agent_that_failed_for_a_rate_limit_and_meets_it_again_ends_the_crew():
+    assert verdict(limited(), []) == "agent:a failed for the rate limit of its model, and meets it again"
+
+
+@pytest.mark.parametrize("given", [{"again": False}, {"kind": "http.server_error"}], ids=["let through", "another"])
+def test_an_agent_that_may_get_through_this_time_goes_on(given):
+    assert verdict(limited(**given), []) == ""
+
+
 def test_bytes_are_counted_apart_for_each_thing_that_is_looked_at():
     alone = step("tool.isolated", "tool:a", patience=15.0)
     waiting = [stack(4.0, "lock", "1.1", bytes_received=0), stack(4.1, "recv", "1.2", bytes_received=90)]

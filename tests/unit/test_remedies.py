@@ -16,6 +16,10 @@ FIXES = [
     ("queue", "_answers.get", "_answers.get(timeout=20)"),
     ("future", "f.result", "f.result(timeout=20)"),
     ("asyncio", "done.wait()", "await asyncio.wait_for(done.wait(), timeout=20)"),
+    ("asyncio", "asyncio.wait_for(done.wait(), 60)", "await asyncio.wait_for(done.wait(), timeout=20)"),
+    ("flock", "", "fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)"),
+    ("file", "", "ready, _, _ = select.select([file], [], [], 20)"),
+    ("gil", "", 'subprocess.run([sys.executable, "-c", program], timeout=20, check=True)'),
     ("sqlite3", "db.execute", "sqlite3.connect(path, timeout=5)"),
 ]
 
@@ -46,7 +50,15 @@ def test_the_call_is_read_from_its_line(source, call):
 
 @pytest.mark.parametrize(
     ("source", "awaited"),
-    [("await done.wait()", "done.wait()"), ("item = await self.queue.get()", "self.queue.get()"), ("with lock:", "")],
+    [
+        ("await done.wait()", "done.wait()"),
+        ("item = await self.queue.get()", "self.queue.get()"),
+        ("with lock:", ""),
+        ("return await answer", "answer"),
+        ("await asyncio.wait({loop.create_future()})", "asyncio.wait({loop.create_future()})"),
+        ("await gather(", ""),
+        ("print(await answer, 1)", ""),
+    ],
 )
 def test_what_is_awaited_is_read_from_its_line(source, awaited):
     assert written_await(source) == awaited

@@ -15,13 +15,15 @@ _INDENT = 2
 _LABEL = 10
 
 
-def lines(findings: tuple[Finding, ...], root: str, width: int) -> Iterator[Line]:
-    """All findings, roots in order. `root`: the project's folder, cut from paths."""
+def lines(findings: tuple[Finding, ...], root: str, width: int, *, every: bool = False) -> Iterator[Line]:
+    """All findings, roots in order. `root`: the project's folder, cut from paths. `every`: evidence ids, too."""
     for number, finding in enumerate(findings, 1):
         yield line((_RULE * width, STYLE[finding.severity])) if number == 1 else BLANK
         yield _title(finding, number, len(findings))
         yield line((finding.message, "bold" if number == 1 else ""), indent=_INDENT)
         yield from _facts(finding, root)
+        if every:
+            yield _fact("evidence", ", ".join(finding.evidence), "dim")
         yield from _explained(finding)
 
 

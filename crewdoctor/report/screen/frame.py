@@ -9,13 +9,17 @@ from crewdoctor import wording
 from crewdoctor.model.layer import Layer
 from crewdoctor.model.report import Report
 from crewdoctor.model.rule import RuleStatus
-from crewdoctor.report.exit_code import FOUND, HEALTHY, MEANING
+from crewdoctor.report.exit_code import HEALTHY, meaning
+from crewdoctor.report.screen.brief import short, some
 from crewdoctor.report.screen.line import BLANK, SIMULATED, Line, heading, line
 
 _SHOWN_VERSIONS = ("crewai", "crewai-tools", "openai", "httpx")
-_FEW = 12
+_FEW = 4
+_FEW_NOTES = 2
 EXPOSED = frozenset({Layer.LLM, Layer.TOOL, Layer.AGENT, Layer.CREW})
 """Layers whose notes speak of settings nobody wrote: together they are one line."""
+
+_MEGABYTE = 1e6
 
 
 def head(report: Report) -> Iterator[Line]:
@@ -41,6 +45,13 @@ def head(report: Report) -> Iterator[Line]:
     if told:
         yield line((", ".join(told), "dim"), hang=2)
     yield from _models(report, facts.get("models") or [])
+    if report.inputs:
+        sources = dict.fromkeys(each.source for each in report.inputs)
+        told = [
+            f"{', '.join(each.name for each in report.inputs if each.source == source)} ({source})"
+            for source in sources
+        ]
+        yield line(("inputs: ", "dim"), "; ".join(told), hang=2)
 
 
 def _within(target: str, root: str) -> str:
@@ -69,7 +80,7 @@ def verdict(report: Report) -> Iterator[Line]:
     yield line((report.verdict[:1].upper() + report.verdict[1:] + ".", style))
 
 
-def notes(report: Report) -> Iterator[Line]:
+def notes(report: Report, *, every: bool) -> Iterator[Line]:
     """Exposure from defaults, as one line; what else is worth a note; crewdoctor's own lines."""
     exposed = [note for note in report.notes if note.layer in EXPOSED and not note.observed]
     others = [note for note in report.notes if note not in exposed]
@@ -79,13 +90,28 @@ def notes(report: Report) -> Iterator[Line]:
         codes = ", ".join(dict.fromkeys(note.code for note in exposed))
         told = report.longest_hang or exposed[0].message
         yield line(("note: ", "cyan"), told, (f"  ({codes})" if codes else "", "dim"), hang=6)
-    for note in others:
+    shown = others if every else others[: _FEW_NOTES if report.findings else 0]
+    for note in shown:
         yield line(("note: ", "cyan"), note.message, (f"  ({note.code})", "dim"), hang=6)
-    for text in report.environment.get("notes") or ():
+    folded = others[len(shown) :]
+    if folded:
+        named = ", ".join(dict.fromkeys(f"{note.code} {note.slug}" for note in folded))
+        count = wording.plural(len(folded), "more note" if shown or exposed or report.longest_hang else "note")
+        yield line((f"{count}: {named} (-v shows all)", "dim"), hang=6)
+    for text in dict.fromkeys(report.environment.get("notes") or ()):
         yield line(("crewdoctor: ", "dim"), (text, "dim"), hang=6)
     allowed = report.environment.get("allowed_tools") or ()
     if allowed:
         yield line(("allowed to write: ", "yellow"), ", ".join(allowed), hang=6)
+
+
+def cost(report: Report) -> Iterator[Line]:
+    """What watching has cost the steps themselves."""
+    told = report.environment.get("recorder")
+    if told:
+        size = f"{told['bytes'] / 1e6:.1f} MB" if told["bytes"] >= _MEGABYTE else f"{told['bytes'] / 1e3:.0f} kB"
+        spans = f"{wording.plural(int(told['spans']), 'span')}, {size}, written in {wording.seconds(told['seconds'])}"
+        yield line(("recording: ", "dim"), (spans, "dim"), hang=6)
 
 
 def ignored(report: Report) -> Iterator[Line]:
@@ -111,30 +137,40 @@ def unexamined(report: Report, *, every: bool) -> Iterator[Line]:
     """What was not looked at, and why. Unknown is never shown as fine."""
     idle = [outcome for outcome in report.rules if outcome.status is RuleStatus.NOT_APPLICABLE]
     left_out = [outcome for outcome in report.rules if outcome.status is RuleStatus.IGNORED and not outcome.ignored]
-    if not (report.unexamined or idle or left_out):
+    if not (report.unexamined or left_out or (idle and every)):
         return
     yield from heading("Not examined")
-    by_reason: dict[str, list[str]] = {}
-    for each in report.unexamined:
-        by_reason.setdefault(each.reason, []).append(each.subject)
-    groups = list(by_reason.items())
+    groups = list(_by_reason(report, every=every).items())
     for reason, subjects in groups if every else groups[:_FEW]:
-        yield line(f"{', '.join(subjects)}: ", (reason, "dim"), indent=2, hang=2)
+        told = ", ".join(subjects) if every else some(subjects)
+        yield line(f"{told}: ", (reason, "dim"), indent=2, hang=2)
     if len(groups) > _FEW and not every:
         yield line((f"... and {len(groups) - _FEW} more reasons (-v shows all)", "dim"), indent=2)
     if left_out:
         yield line(f"rules left out: {', '.join(outcome.code for outcome in left_out)}", indent=2, hang=2)
-    if idle and every:
-        for outcome in idle:
-            yield line((f"{outcome.code} {outcome.slug}: {outcome.reason}", "dim"), indent=2, hang=2)
-    elif idle:
-        yield line((f"{wording.plural(len(idle), 'rule')} had nothing to read (-v lists them)", "dim"), indent=2)
+    for outcome in idle if every else ():
+        yield line((f"{outcome.code} {outcome.slug}: {outcome.reason}", "dim"), indent=2, hang=2)
 
 
-def foot(report: Report) -> Iterator[Line]:
-    """What the exit code means."""
-    meaning = MEANING.get(report.exit_code, "")
-    if report.exit_code in {HEALTHY, FOUND}:
-        meaning = meaning.replace("--fail-on", f"--fail-on {report.environment.get('fail_on', 'error')}")
+def _by_reason(report: Report, *, every: bool) -> dict[str, list[str]]:
+    """Who shares a reason, each once: `net.dns on host:a:443`, in the short form `a:443`."""
+    found: dict[str, dict[str, None]] = {}
+    for each in report.unexamined:
+        probe, _, subject = each.subject.rpartition(" on ")
+        whom = short(subject) if probe and not every else each.subject
+        found.setdefault(each.reason, {})[whom] = None
+    return {reason: list(subjects) for reason, subjects in found.items()}
+
+
+def foot(report: Report, *, every: bool, brief: bool) -> Iterator[Line]:
+    """What the exit code means, and what more there is to see."""
     yield BLANK
-    yield line((f"exit {report.exit_code}: {meaning}; {wording.seconds(report.seconds)}", "dim"))
+    if program := report.environment.get("program"):
+        yield line((f"{program}; {wording.seconds(report.seconds)}", "dim"))
+        return
+    idle = sum(outcome.status is RuleStatus.NOT_APPLICABLE for outcome in report.rules)
+    if report.questions and not (every or brief):
+        rules = f", {wording.plural(idle, 'idle rule')}" if idle else ""
+        ledger = "" if report.findings else ", the ledger"
+        yield line((f"-v shows every question, setting and note{ledger}{rules}", "dim"), hang=2)
+    yield line((f"exit {report.exit_code}: {meaning(report)}; took {wording.seconds(report.seconds)}", "dim"), hang=2)

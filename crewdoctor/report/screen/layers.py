@@ -25,6 +25,8 @@ def lines(questions: tuple[Question, ...], *, every: bool) -> Iterator[Line]:
     if not questions:
         return
     yield from heading("Layers")
+    told = f"{_OK} holds, {_BAD} a finding or a failure, {_CUT} stayed open, {_NONE} not examined"
+    yield line((f"{told}; first how long looking took, last the longest answer seen", "dim"), indent=2, hang=0)
     for layer in Layer:
         asked = [question for question in questions if question.layer is layer]
         if asked:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from crewdoctor import wording
 from crewdoctor.model.report import ModelCall, Phase, Report
+from crewdoctor.report.screen.brief import fine
 from crewdoctor.report.screen.line import Line, heading, line
 
 _NAME, _CLOCK = 15, 10
-_FINE_BELOW = 0.1
 
 
 def lines(report: Report) -> Iterator[Line]:
@@ -25,8 +24,8 @@ def lines(report: Report) -> Iterator[Line]:
 def _phase(phase: Phase) -> Line:
     return line(
         (f"{phase.name:<{_NAME}}", ""),
-        (f"{_fine(phase.seconds):>{_CLOCK}}", "red" if phase.failure else ""),
-        (f"  at {_fine(phase.at)}", "dim"),
+        (f"{fine(phase.seconds):>{_CLOCK}}", "red" if phase.failure else ""),
+        (f"  at {fine(phase.at)}", "dim"),
         (f"  {phase.detail}" if phase.detail else "", "dim"),
         (f"  {phase.failure}" if phase.failure else "", "red"),
         indent=2,
@@ -44,7 +43,3 @@ def _sums(call: ModelCall) -> Iterator[Line]:
         yield line(("rate limits    ", "dim"), told, indent=2, hang=_NAME)
     if call.limits:
         yield line(("timeouts       ", "dim"), call.limits, indent=2, hang=_NAME)
-
-
-def _fine(value: float) -> str:
-    return f"{value * 1000:.1f} ms" if abs(value) < _FINE_BELOW else wording.seconds(value)

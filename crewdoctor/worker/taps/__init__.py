@@ -1,8 +1,8 @@
 """What crewdoctor sees of a running crew. One file per tap, each with `install(recorder)`.
 
 Installed once per process, before the user's code imports anything; nothing is recorded until a step arms the
-recorder. Not seen: grpc, drivers and clients written in C, child processes, connections that uvloop makes (the
-library taps above it are).
+recorder. Where a client is written in C, or a child process connects, the kernel alone is asked (`kernel.py`): with
+whom, and how many bytes. What each client shows is measured: `make matrix` writes docs/clients.md.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ Tapped at the call, not with a TraceConfig: only there is the timeout of this ve
 
 from __future__ import annotations
 
-import weakref
+from functools import lru_cache
 from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,11 +17,11 @@ from crewdoctor.worker.taps.calls import HttpCall
 from crewdoctor.worker.taps.tap import Tap, wire
 from crewdoctor.worker.taps.writes import may_send
 
-_going: weakref.WeakKeyDictionary[Any, tuple[HttpCall, Any]] = weakref.WeakKeyDictionary()
-"""ClientResponse → the request, and the read timeout that bounds its body."""
+_CALL = "_crewdoctor_call"
+"""Attribute of a ClientResponse that holds its request: a weak dictionary costs more than the rest of this tap."""
 
 _readers: dict[int, tuple[HttpCall, Any]] = {}
-"""The same by `id()` of the response's StreamReader, which takes no weak references; gone when the response ends."""
+"""The same with the read timeout that bounds the body, by `id()` of the response's StreamReader: it takes neither."""
 
 
 class _Request:
@@ -38,7 +38,8 @@ class _Request:
         if response.closed:
             self._call.finish()
             return
-        _going[response] = _readers[id(response.content)] = (self._call, self._read)
+        setattr(response, _CALL, self._call)
+        _readers[id(response.content)] = (self._call, self._read)
 
     def failed(self, error: BaseException) -> None:
         status, headers = getattr(error, "status", None), getattr(error, "headers", None)
@@ -83,6 +84,7 @@ def install(recorder: Recorder) -> None:
             attempt=int(count) + 1 if count.isdigit() else None,
             proxy=_proxy(more.get("proxy")),
             waits=True,
+            owner=session,
             **target,
         )
         return _Request(call, timeouts["read"])
@@ -92,14 +94,14 @@ def install(recorder: Recorder) -> None:
         return None if going is None else _Wait(*going, getattr(reader, "total_bytes", 0))
 
     def end(response: Any) -> None:
-        going = _going.pop(response, None)
-        if going is None:
+        call = response.__dict__.pop(_CALL, None)
+        if call is None:
             return
         _readers.pop(id(response.content), None)
         error = response.content.exception() if response.content is not None else None
         if error is not None:
-            going[0].failed(error)
-        going[0].finish()
+            call.failed(error)
+        call.finish()
 
     def client(module: ModuleType) -> None:
         tap.around_coroutine(module.ClientSession, "_request", begin)
@@ -117,23 +119,32 @@ def install(recorder: Recorder) -> None:
 
 
 def _target(session: Any, url: Any) -> dict[str, Any]:
-    parts = urlsplit(str(url))
+    text = str(url)
     base = getattr(session, "_base_url", None)
-    if not parts.netloc and base is not None:
-        parts = urlsplit(str(base.join(type(base)(str(url)))))
-    return {"scheme": parts.scheme or "http", "host": parts.hostname or "", "port": parts.port, "path": parts.path}
+    if base is not None and not urlsplit(text).netloc:
+        text = str(base.join(type(base)(text)))
+    scheme, host, port, path = _parts(text)
+    return {"scheme": scheme, "host": host, "port": port, "path": path}
+
+
+@lru_cache(maxsize=256)
+def _parts(url: str) -> tuple[str, str, int | None, str]:
+    parts = urlsplit(url)
+    return parts.scheme or "http", parts.hostname or "", parts.port, parts.path
 
 
 def _timeouts(session: Any, given: Any) -> dict[str, Any]:
     """Wire form. aiohttp's `connect` is the wait for a connection of the pool, the connecting included."""
     limits = given if hasattr(given, "sock_read") else session._timeout
     total = given if isinstance(given, (int, float)) and not isinstance(given, bool) else limits.total
-    return {
-        "total": wire(total or None),
-        "connect": wire(limits.sock_connect or limits.connect or None),
-        "read": wire(limits.sock_read or None),
-        "pool": wire(limits.connect or None),
-    }
+    return _wired(
+        total or None, limits.sock_connect or limits.connect or None, limits.sock_read or None, limits.connect
+    )
+
+
+@lru_cache(maxsize=256)
+def _wired(total: Any, connect: Any, read: Any, pool: Any) -> dict[str, Any]:
+    return {"total": wire(total), "connect": wire(connect), "read": wire(read), "pool": wire(pool)}
 
 
 def _headers(given: Any) -> dict[str, str]:

@@ -2,8 +2,8 @@
 
 A non-blocking `connect` returns at once; the loop's `sock_connect` is the one that lasts. Bytes of plain transports
 pass through `socket.send` and `socket.recv` (`sockets.py`). With TLS the socket carries ciphertext, handshakes and
-session tickets, so the exchange is counted where asyncio's and anyio's TLS layers read and write plaintext. uvloop
-does both in C and is not seen here; the library taps above it are.
+session tickets, so the exchange is counted where asyncio's and anyio's TLS layers read and write plaintext. uvloop has
+a file of its own.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 
 from crewdoctor.worker.late import when_imported
 from crewdoctor.worker.recorder import Recorder
+from crewdoctor.worker.taps.connections import Connection
 from crewdoctor.worker.taps.shared import connections_of, wrapping
 from crewdoctor.worker.taps.sockets import connection_to
 from crewdoctor.worker.taps.tap import Tap, TimedSpan
@@ -25,14 +26,14 @@ _UNKNOWN = {"timeout": "unknown"}
 
 def install(recorder: Recorder) -> None:
     """Tap the selector loop, asyncio's TLS protocol, anyio's TLS stream, and `ssl.SSLObject` beneath both."""
-    taps = _Loops(Tap("asyncio_sockets", recorder))
+    taps = Loops(Tap("asyncio_sockets", recorder))
     when_imported("asyncio.selector_events", taps.tap.safely(taps.loop))
     when_imported("asyncio.sslproto", taps.tap.safely(taps.asyncio_tls))
     when_imported("anyio.streams.tls", taps.tap.safely(taps.anyio_tls))
     when_imported("ssl", taps.tap.safely(taps.objects))
 
 
-class _Loops:
+class Loops:
     """The hooks, one per module they patch."""
 
     def __init__(self, tap: Tap) -> None:
@@ -41,7 +42,7 @@ class _Loops:
 
     def loop(self, module: ModuleType) -> None:
         """`sock_connect` of selector loops."""
-        self.tap.around_coroutine(module.BaseSelectorEventLoop, "sock_connect", self._connect)
+        self.tap.around_coroutine(module.BaseSelectorEventLoop, "sock_connect", self.connect)
 
     def asyncio_tls(self, module: ModuleType) -> None:
         """TLS protocol of asyncio: it makes its SSLObject and takes the first step of the handshake in one go."""
@@ -58,6 +59,9 @@ class _Loops:
             return start
 
         self.tap.replace(module.SSLProtocol, "_start_handshake", make)
+        # The socket itself stays open for the peer's farewell, half a minute if need be, or for ever with its loop.
+        self.tap.around(module._SSLProtocolTransport, "close", self._closing)
+        self.tap.around(module.SSLProtocol, "eof_received", self._hung_up)
 
     def anyio_tls(self, module: ModuleType) -> None:
         """TLS stream of anyio: every use of its SSLObject passes one method."""
@@ -104,7 +108,8 @@ class _Loops:
         self.tap.replace(module.SSLObject, "write", writer)
         self.tap.replace(module.SSLObject, "read", reader)
 
-    def _connect(self, _loop: Any, sock: Any, address: Any) -> TimedSpan | None:
+    def connect(self, _loop: Any, sock: Any, address: Any) -> TimedSpan | None:
+        """What watches a loop's `sock_connect`."""
         connection = connection_to(sock, address)
         if connection is None:
             return None
@@ -131,6 +136,21 @@ class _Loops:
     def _after_tls(self, protocol: Any) -> None:
         wrapping.fd = -1
         self._link(protocol._transport.get_extra_info("socket"), _object_of(protocol))
+
+    def _closing(self, transport: Any) -> None:
+        connection = self._of(transport._ssl_protocol)
+        if connection is not None:
+            self.connections.left(connection)
+
+    def _hung_up(self, protocol: Any) -> None:
+        connection = self._of(protocol)
+        if connection is not None:
+            self.connections.received(connection, 0)
+
+    def _of(self, protocol: Any) -> Connection | None:
+        transport = getattr(protocol, "_transport", None)
+        sock = transport.get_extra_info("socket") if transport is not None else None
+        return self.connections.table.get(sock.fileno()) if sock is not None else None
 
     def _link_anyio(self, stream: Any, function: Any) -> None:
         tls = getattr(function, "__self__", None)

@@ -6,14 +6,17 @@ it looked up, connected and sent lies beneath it.
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Iterable
 from contextvars import Token
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from crewdoctor.model.span import Failure
 from crewdoctor.worker.classify import classify, of_status
 from crewdoctor.worker.recorder import Recorder
+from crewdoctor.worker.taps.identity import number_of
 from crewdoctor.worker.taps.shared import connections_of
 from crewdoctor.worker.taps.tap import span_here
 
@@ -21,11 +24,44 @@ _RATE = "x-ratelimit-"
 attempts: Counter[str] = Counter()
 """Span → requests begun directly inside it: an LLM call's attempts."""
 
+going: dict[str, HttpCall] = {}
+"""Span → the request, until it is over."""
+
+
+class _Shown(NamedTuple):
+    """Where a request goes, in the words of a report."""
+
+    url: str
+    """Without query and fragment."""
+    port: int
+    peer: str
+
+
+@lru_cache(maxsize=512)
+def _shown(scheme: str, host: str, port: int | None, path: str) -> _Shown:
+    usual = 443 if scheme in {"https", "wss"} else 80
+    port = port or usual
+    named = f"[{host}]" if ":" in host else host
+    path = path.partition("?")[0].partition("#")[0]
+    return _Shown(f"{scheme}://{named}{'' if port == usual else f':{port}'}{path}", port, f"{named}:{port}")
+
 
 class HttpCall:
     """One request that is going on."""
 
-    __slots__ = ("_answer", "_ended", "_gap", "_key", "_last", "_recorder", "_token", "received", "span", "started")
+    __slots__ = (
+        "_answer",
+        "_ended",
+        "_gap",
+        "_key",
+        "_last",
+        "_recorder",
+        "_token",
+        "port",
+        "received",
+        "span",
+        "started",
+    )
 
     def __init__(  # noqa: PLR0913 - a request has that many parts
         self,
@@ -41,37 +77,39 @@ class HttpCall:
         attempt: int | None = None,
         proxy: str = "",
         waits: bool = False,
+        owner: Any = None,
     ) -> None:
-        port = port or (443 if scheme in {"https", "wss"} else 80)
+        shown = _shown(scheme, host, port, path)
         parent = span_here(recorder)
         if parent:
             attempts[parent] += 1
-        usual = port == (443 if scheme in {"https", "wss"} else 80)
-        shown = f"[{host}]" if ":" in host else host
         extra: dict[str, Any] = {"attempt": attempt} if attempt is not None else {}
         if proxy:
             extra["proxy"] = proxy
+        if owner is not None:
+            extra["client_object"] = number_of(owner)
         self._recorder = recorder
         self.span = recorder.open(
             "http.request",
             client=client,
             method=method.upper(),
-            url=f"{scheme}://{shown}{'' if usual else f':{port}'}{path.partition('?')[0].partition('#')[0]}",
+            url=shown.url,
             host=host,
-            port=port,
+            port=shown.port,
             timeout=timeout,
+            thread=threading.current_thread().name,
             **extra,
         )
         connections_of(recorder).count_beneath(self.span)
+        going[self.span] = self
         self.started = self._last = recorder.now()
         self.received = 0
         self._answer: dict[str, Any] = {}
         self._gap = 0.0
         self._ended = False
         self._token: Token[str | None] | None = recorder.current.set(self.span or parent)
-        peer = f"{shown}:{port}"
         # A coroutine's waiting is nobody's thread: it stands in the table until the answer is complete.
-        self._key = recorder.enter("recv", peer=peer, timeout=timeout.get("read"), span=self.span) if waits else 0
+        self._key = recorder.enter("recv", peer=shown.peer, timeout=timeout.get("read"), span=self.span) if waits else 0
 
     def leave(self) -> None:
         """The library returned to its caller: what comes next is not this request's doing."""
@@ -135,8 +173,18 @@ class HttpCall:
             failure = Failure(kind, f"HTTP {status}")
         on_wire = connections_of(self._recorder).settle_beneath(self.span, failure)
         attempts.pop(self.span, None)
+        going.pop(self.span, None)
         gap = {"gap_max": round(self._gap, 6)} if self._gap else {}
-        self._recorder.close(self.span, failure=failure, received_bytes=self.received or on_wire, **self._answer, **gap)
+        received = self.received or on_wire
+        self._recorder.close(
+            self.span, failure=failure, received_bytes=received, phase=self.phase(received), **self._answer, **gap
+        )
+
+    def phase(self, received: int) -> str:
+        """How far it got, with `received` bytes: `wait` for a first byte, within the `headers`, or in the `body`."""
+        if self._answer:
+            return "body"
+        return "headers" if received else "wait"
 
 
 def _seconds(value: str) -> float | str:

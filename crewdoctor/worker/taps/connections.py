@@ -30,6 +30,7 @@ class Connection:
         "exchanges",
         "failure",
         "first",
+        "handed",
         "host",
         "last",
         "number",
@@ -61,7 +62,8 @@ class Connection:
         self.span: str | None = None
         self.parent: str | None = None
         self.sent = self.received = 0
-        self.started = self.last = 0.0
+        self.started = self.last = self.handed = 0.0
+        """When it began, when bytes last moved, when the last of the request was handed over."""
         self.first: float | None = None
         self.failure: Failure | None = None
         self.timeout: dict[str, Any] = {"timeout": "unknown"}
@@ -108,7 +110,7 @@ class Connections:
     def _begin(self, connection: Connection, timeout: dict[str, Any]) -> None:
         connection.forget()
         connection.parent = span_here(self.recorder)
-        connection.started = connection.last = self.recorder.now()
+        connection.started = connection.last = connection.handed = self.recorder.now()
         connection.span = self.recorder.open(
             "net.exchange",
             host=connection.host,
@@ -128,6 +130,8 @@ class Connections:
         """`count` bytes left."""
         connection.sent += count
         connection.last = self.recorder.now()
+        if connection.first is None:
+            connection.handed = connection.last
 
     def received(self, connection: Connection, count: int) -> None:
         """`count` bytes arrived; 0: the peer closed."""
@@ -159,6 +163,12 @@ class Connections:
         """The descriptor is being closed."""
         connection = self.table.pop(fd, None)
         if connection is not None:
+            self.left(connection)
+
+    def left(self, connection: Connection) -> None:
+        """Nobody will read from it any more. Where no answer came, the request above is about to say why."""
+        waited_for = connection.received == 0 and connection.failure is None and connection.parent in self._received
+        if not waited_for:
             self.settle(connection)
 
     def settle(self, connection: Connection, failure: Failure | None = None) -> None:
@@ -181,7 +191,9 @@ class Connections:
             end=connection.last if answered and failure is None else None,
             sent_bytes=connection.sent,
             received_bytes=connection.received,
+            send=round(connection.handed - connection.started, 6),
             first_byte=None if connection.first is None else round(connection.first - connection.started, 6),
+            receive=None if connection.first is None else round(connection.last - connection.first, 6),
             phase=connection.phase,
             timeout=connection.timeout,
         )
@@ -198,13 +210,13 @@ class Connections:
         return self._received.pop(span, 0)
 
     def settle_idle(self) -> None:
-        """Close answered exchanges that have been quiet and that nobody waits for: no thread, no request above."""
+        """Close exchanges, answered or given up, that are quiet and nobody waits for: no thread, no request above."""
         now = self.recorder.now()
         for connection in list(self.table.values()):
             quiet = now - connection.last >= IDLE and not connection.reading
             if (
                 connection.span is not None
-                and connection.received
+                and (connection.received or connection.failure is not None)
                 and quiet
                 and connection.parent not in self._received
             ):

@@ -12,6 +12,7 @@ other fields: what an event does not carry is left out.
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -75,6 +76,8 @@ class CrewEvents:
         self.recorder = recorder
         self.subjects = Subjects(recorder)
         self.scopes: dict[str, _Scope] = {}
+        self.executions: Counter[tuple[str | None, str]] = Counter()
+        """Task's span and agent → how often it was run for it."""
 
     def emitted(self, _bus: Any, source: Any = None, event: Any = None) -> _Event | None:
         """An event is about to be emitted."""
@@ -99,6 +102,10 @@ class CrewEvents:
             self.scopes[above] = scope
             return None
         subject, attrs = attributes.at_start(self.subjects, family, source, event)
+        if name == "agent.execution":
+            # crewai runs an agent again when a run of it has failed, or its guardrail was not content.
+            self.executions[above, subject] += 1
+            attrs["execution"] = self.executions[above, subject]
         span = recorder.open(name, subject=subject, layer=layer, **attrs)
         if not span:
             return None

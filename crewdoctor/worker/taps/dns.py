@@ -9,6 +9,7 @@ from __future__ import annotations
 import socket
 import sys
 from collections import Counter
+from collections.abc import Callable
 from types import FrameType, ModuleType
 from typing import Any
 
@@ -71,17 +72,23 @@ def install(recorder: Recorder) -> None:
         name = _name(host)
         return _Lookup(recorder, name, None, int(socket.AF_INET), None) if name else None
 
-    def awaited_lookup(_loop: Any, host: Any, port: Any = None, **more: Any) -> _Lookup | None:
-        name = _name(host)
-        return _Lookup(recorder, name, port, more.get("family", 0), awaited) if name else None
-
     tap.around(socket, "getaddrinfo", lookup)
     tap.around(socket, "gethostbyname", by_name)
 
     def loops(module: ModuleType) -> None:
-        tap.around_coroutine(module.BaseEventLoop, "getaddrinfo", awaited_lookup)
+        tap.around_coroutine(module.BaseEventLoop, "getaddrinfo", awaited_by(recorder, awaited))
 
     when_imported("asyncio.base_events", tap.safely(loops))
+
+
+def awaited_by(recorder: Recorder, running: Counter[str] | None = None) -> Callable[..., TimedSpan | None]:
+    """What watches a loop's getaddrinfo; `running` counts the names an executor is asked for on its behalf."""
+
+    def awaited_lookup(_loop: Any, host: Any, port: Any = None, **more: Any) -> TimedSpan | None:
+        name = _name(host)
+        return _Lookup(recorder, name, port, more.get("family", 0), running) if name else None
+
+    return awaited_lookup
 
 
 def _name(host: Any) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 import threading
-import weakref
 from types import FrameType, ModuleType
 from typing import Any
 
@@ -23,8 +22,9 @@ _DEPTH = 24
 _here = threading.local()
 """`call`: the request urllib3 has begun in this thread and http.client has not answered yet."""
 
-_going: weakref.WeakKeyDictionary[Any, HttpCall] = weakref.WeakKeyDictionary()
-"""HTTPConnection → the request on it; later HTTPResponse → the request whose body it is."""
+_CALL = "_crewdoctor_call"
+"""Attribute of an HTTPConnection, the request on it, and later of an HTTPResponse, the request whose body it is: a weak
+dictionary costs more than the rest of this tap."""
 
 
 class _MakeRequest:
@@ -57,7 +57,7 @@ class _Put:
         pass
 
     def failed(self, error: BaseException) -> None:
-        _going.pop(self._connection, None)
+        self._connection.__dict__.pop(_CALL, None)
         self._call.failed(error)
 
 
@@ -76,17 +76,17 @@ class _Answer:
         self._call, self._connection = call, connection
 
     def done(self, response: Any) -> None:
-        _going.pop(self._connection, None)
+        self._connection.__dict__.pop(_CALL, None)
         original = getattr(response, "_original_response", None) or response
         self._call.answered(response.status, list(response.headers.items()))
         if getattr(original, "fp", None) is None:
             self._call.finish()
         else:
             self._call.leave()
-            _going[original] = self._call
+            setattr(original, _CALL, self._call)
 
     def failed(self, error: BaseException) -> None:
-        _going.pop(self._connection, None)
+        self._connection.__dict__.pop(_CALL, None)
         self._call.failed(error)
 
 
@@ -102,7 +102,7 @@ class _Read:
         pass
 
     def failed(self, error: BaseException) -> None:
-        _going.pop(self._response, None)
+        self._response.__dict__.pop(_CALL, None)
         self._call.failed(error)
 
 
@@ -128,7 +128,7 @@ def install(recorder: Recorder) -> None:
     def put(connection: Any, method: str, url: str, *_args: Any, **_kwargs: Any) -> _Put | None:
         adopted = getattr(_here, "call", None)
         if adopted is not None:
-            _going[connection] = adopted
+            setattr(connection, _CALL, adopted)
             return None
         target = _target(connection, url)
         may_send(recorder, method, target["host"], target["path"])
@@ -138,25 +138,26 @@ def install(recorder: Recorder) -> None:
             client=_caller(),
             method=method,
             timeout={"connect": wire(limit), "read": wire(limit)},
+            owner=connection,
             **target,
         )
-        _going[connection] = call
+        setattr(connection, _CALL, call)
         return _Put(call, connection)
 
     def send(connection: Any, *_args: Any, **_kwargs: Any) -> _Send | None:
-        call = _going.get(connection)
+        call = getattr(connection, _CALL, None)
         return None if call is None or call is getattr(_here, "call", None) else _Send(call, connection)
 
     def answer(connection: Any, *_args: Any, **_kwargs: Any) -> _Answer | None:
-        call = _going.get(connection)
+        call = getattr(connection, _CALL, None)
         return None if call is None else _Answer(call, connection)
 
     def read(response: Any, *_args: Any, **_kwargs: Any) -> _Read | None:
-        call = _going.get(response)
+        call = getattr(response, _CALL, None)
         return None if call is None else _Read(call, response)
 
     def end(response: Any) -> _End | None:
-        call = _going.pop(response, None)
+        call = response.__dict__.pop(_CALL, None)
         return None if call is None else _End(call)
 
     def tunnel(connection: Any) -> TimedSpan:
@@ -182,6 +183,7 @@ def install(recorder: Recorder) -> None:
             method=method,
             timeout=_urllib3_limits(limits if hasattr(limits, "read_timeout") else pool.timeout),
             proxy=_proxy(pool),
+            owner=pool,
             **target,
         )
         return _MakeRequest(call)

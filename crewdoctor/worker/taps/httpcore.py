@@ -13,10 +13,14 @@ from typing import Any
 from crewdoctor.worker.late import when_imported
 from crewdoctor.worker.recorder import Recorder
 from crewdoctor.worker.taps.calls import HttpCall
-from crewdoctor.worker.taps.tap import InFlight, Tap, wire
+from crewdoctor.worker.taps.tap import Tap, wire
 from crewdoctor.worker.taps.writes import may_send
 
-_RETRY_COUNT = "x-stainless-retry-count"
+_TELLING = frozenset({b"r", b"R", b"x", b"X"})
+"""First letters of the headers `HttpCall.answered` reads."""
+_ASKED = frozenset({b"u", b"U", b"x", b"X"})
+"""The same of the request: `User-Agent` and the retry count."""
+_RETRY_COUNT = b"x-stainless-retry-count"
 
 
 class _Body:
@@ -87,9 +91,12 @@ class _Request:
 
     def done(self, response: Any) -> None:
         self._call.leave()
-        self._call.answered(
-            response.status, [(name.decode("latin-1"), value.decode("latin-1")) for name, value in response.headers]
-        )
+        told = [
+            (name.decode("latin-1"), value.decode("latin-1"))
+            for name, value in response.headers
+            if name[:1] in _TELLING  # a dozen headers say nothing to us
+        ]
+        self._call.answered(response.status, told)
         if self._asynchronous:
             response.stream = _AsyncBody(response.stream, self._call, self._tap, self._read)
         else:
@@ -104,7 +111,7 @@ def install(recorder: Recorder) -> None:
     tap = Tap("httpcore", recorder)
 
     def begin(pool: Any, request: Any, *, asynchronous: bool) -> _Request:
-        headers = {name.lower(): value for name, value in request.headers}
+        headers = {name.lower(): value for name, value in request.headers if name[:1] in _ASKED}
         url = request.url
         host, method = url.host.decode("ascii", "replace"), request.method.decode("ascii", "replace")
         path = url.target.decode("latin-1")
@@ -122,19 +129,14 @@ def install(recorder: Recorder) -> None:
             attempt=_attempt(headers),
             proxy=_proxy(pool),
             waits=asynchronous,
+            owner=pool,
         )
         return _Request(tap, call, timeouts["read"], asynchronous=asynchronous)
-
-    def queued(pool_request: Any, timeout: float | None = None) -> InFlight | None:
-        if pool_request.connection is not None:
-            return None
-        return InFlight(recorder, "lock", peer="a free connection of the client's pool", timeout=wire(timeout))
 
     def sync(module: ModuleType) -> None:
         tap.around(
             module.ConnectionPool, "handle_request", lambda pool, request: begin(pool, request, asynchronous=False)
         )
-        tap.around(module.PoolRequest, "wait_for_connection", queued)
 
     def asynchronous(module: ModuleType) -> None:
         tap.around_coroutine(
@@ -142,7 +144,6 @@ def install(recorder: Recorder) -> None:
             "handle_async_request",
             lambda pool, request: begin(pool, request, asynchronous=True),
         )
-        tap.around_coroutine(module.AsyncPoolRequest, "wait_for_connection", queued)
 
     for package in ("httpcore", "httpcore2"):
         when_imported(f"{package}._sync.connection_pool", tap.safely(sync))
@@ -151,12 +152,18 @@ def install(recorder: Recorder) -> None:
 
 def _timeouts(given: dict[str, Any]) -> dict[str, Any]:
     """Wire form of httpx's four. A missing one is no limit: httpcore reads it with `.get(name, None)`."""
-    return {name: wire(given.get(name)) for name in ("connect", "read", "write", "pool")}
+    get = given.get
+    return {
+        "connect": wire(get("connect")),
+        "read": wire(get("read")),
+        "write": wire(get("write")),
+        "pool": wire(get("pool")),
+    }
 
 
 def _attempt(headers: dict[bytes, bytes]) -> int | None:
     """1 for the first attempt, by the header the generated SDKs count with; None where the client does not say."""
-    count = headers.get(_RETRY_COUNT.encode())
+    count = headers.get(_RETRY_COUNT)
     return int(count) + 1 if count is not None and count.isdigit() else None
 
 

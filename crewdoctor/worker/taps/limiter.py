@@ -36,7 +36,7 @@ class _Backoff(TimedSpan):
 
 
 def install(recorder: Recorder) -> None:
-    """Tap crewai's RPMController, its rate-limit retry, and the backoff of generated SDKs."""
+    """Tap crewai's RPMController, its rate-limit retry, and the backoff of the SDKs of openai and anthropic."""
     tap = Tap("limiter", recorder)
 
     def wait(controller: Any) -> TimedSpan | None:
@@ -66,14 +66,14 @@ def install(recorder: Recorder) -> None:
             if defaults and "sleep" in defaults:
                 defaults["sleep"] = _told(tap, pause, sleep)
 
-    def generated(module: ModuleType) -> None:
+    def sdk(module: ModuleType) -> None:
         tap.around(module.SyncAPIClient, "_sleep_for_retry", sdk_pause)
         tap.around_coroutine(module.AsyncAPIClient, "_sleep_for_retry", sdk_pause)
 
     when_imported("crewai.utilities.rpm_controller", tap.safely(controllers))
     when_imported("crewai.llms.retry", tap.safely(crewai_retry))
-    for sdk in ("openai", "anthropic"):
-        when_imported(f"{sdk}._base_client", tap.safely(generated))
+    for package in ("openai", "anthropic"):
+        when_imported(f"{package}._base_client", tap.safely(sdk))
 
 
 def _told(tap: Tap, begin: Callable[[float], TimedSpan | None], sleep: Callable[..., Any]) -> Callable[..., Any]:

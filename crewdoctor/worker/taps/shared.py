@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextvars import ContextVar
 
 from crewdoctor.worker.inflight import settlers
 from crewdoctor.worker.recorder import Recorder
@@ -11,6 +12,9 @@ from crewdoctor.worker.taps.tap import Tap
 
 wrapping = threading.local()
 """`fd` of the connection an event loop is putting TLS on, in this thread, right now."""
+
+wrapped: ContextVar[int] = ContextVar("crewdoctor_wrapped_fd", default=-1)
+"""The same for a loop that does it later, in the context of whoever asked."""
 
 _made: dict[int, Connections] = {}
 
@@ -22,3 +26,11 @@ def connections_of(recorder: Recorder) -> Connections:
         made = _made[id(recorder)] = Connections(recorder)
         settlers.append(Tap("connections", recorder).guard(made.settle_idle))
     return made
+
+
+def received(recorder: Recorder, span: str | None) -> tuple[int, str | None]:
+    """Bytes of the exchange a span is, or has started, and the request around it; nothing where there is none."""
+    for connection in list(connections_of(recorder).table.values()):
+        if span is not None and connection.span is not None and span in {connection.span, connection.parent}:
+            return connection.received, connection.parent
+    return 0, None

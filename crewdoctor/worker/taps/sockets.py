@@ -21,6 +21,7 @@ from crewdoctor.worker.taps.connections import Connection
 from crewdoctor.worker.taps.shared import connections_of
 from crewdoctor.worker.taps.tap import Tap, TimedSpan, wire
 
+_UNKNOWN = {"timeout": "unknown"}
 _INTERNET = {socket.AF_INET: "v4", socket.AF_INET6: "v6"}
 
 
@@ -97,31 +98,37 @@ class Traffic:
         self.tap, self.recorder = tap, tap.recorder
         self.connections = connections_of(tap.recorder)
         self.table = self.connections.table
-        self.begin_send = tap.guard(self._begin_send)
-        self.begin_receive = tap.guard(self._begin_receive)
-        self.end_receive = tap.guard(self._end_receive)
-        self.was_sent = tap.guard(self.connections.sent)
         self.has_failed = tap.guard(self._failed)
 
     def sender(self, original: Callable[..., Any], *, tls: bool = False) -> Callable[..., Any]:
         """Stand around `send`, `sendall`, `sendmsg` or `write`."""
-        table, recorder = self.table, self.recorder
+        table, recorder, tap, inflight = self.table, self.recorder, self.tap, self.recorder.inflight
+        begin, was_sent = self._begin_send, self.connections.sent
 
         def send(sock: Any, data: Any, *args: Any) -> Any:
             connection = table.get(sock.fileno())
             if connection is None or (tls and sock._sslobj is None) or (connection.over_tls and not tls):
                 return original(sock, data, *args)
-            key = self.begin_send(sock, connection)
+            if not tap.active or recorder.idle:
+                return original(sock, data, *args)
+            key = 0
+            try:
+                key = begin(sock, connection)
+            except Exception as error:
+                tap.disable(error)
             try:
                 count = original(sock, data, *args)
             except BaseException as error:
+                inflight.pop(key, None)
                 self.has_failed(connection, error, "send")
                 raise
-            finally:
-                if key:
-                    recorder.leave(key)
-            # sendall says nothing; all of it went.
-            self.was_sent(connection, count if isinstance(count, int) else memoryview(data).nbytes)
+            if key:
+                inflight.pop(key, None)
+            try:
+                # sendall says nothing; all of it went.
+                was_sent(connection, count if isinstance(count, int) else memoryview(data).nbytes)
+            except Exception as error:
+                tap.disable(error)
             return count
 
         return send
@@ -132,13 +139,20 @@ class Traffic:
 
     def receiver(self, original: Callable[..., Any], *, tls: bool = False) -> Callable[..., Any]:
         """Stand around `recv`, `recv_into` or `read`."""
-        table, recorder = self.table, self.recorder
+        table, recorder, tap, inflight = self.table, self.recorder, self.tap, self.recorder.inflight
+        begin, end = self._begin_receive, self._end_receive
 
         def receive(sock: Any, *args: Any, **kwargs: Any) -> Any:
             connection = table.get(sock.fileno())
             if connection is None or (tls and sock._sslobj is None) or (connection.over_tls and not tls):
                 return original(sock, *args, **kwargs)
-            key = self.begin_receive(sock, connection)
+            if not tap.active or recorder.idle:
+                return original(sock, *args, **kwargs)
+            key = 0
+            try:
+                key = begin(sock, connection)
+            except Exception as error:
+                tap.disable(error)
             try:
                 data = original(sock, *args, **kwargs)
             except BaseException as error:
@@ -147,8 +161,11 @@ class Traffic:
             finally:
                 if key:
                     connection.reading -= 1
-                    recorder.leave(key)
-            self.end_receive(connection, data, args)
+                    inflight.pop(key, None)
+            try:
+                end(connection, data, args)
+            except Exception as error:
+                tap.disable(error)
             return data
 
         return receive
@@ -172,7 +189,7 @@ class Traffic:
 
     def _begin_send(self, sock: Any, connection: Connection) -> int:
         timeout = sock.gettimeout()
-        waits = wire(timeout) if timeout != 0.0 else {"timeout": "unknown"}
+        waits = wire(timeout) if timeout != 0.0 else _UNKNOWN
         self.connections.sending(connection, waits)
         if timeout == 0.0:
             return 0

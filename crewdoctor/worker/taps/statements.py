@@ -12,6 +12,7 @@ from typing import Any
 
 from crewdoctor.worker.late import when_imported
 from crewdoctor.worker.recorder import Recorder
+from crewdoctor.worker.taps.libpq import note_limit
 from crewdoctor.worker.taps.tap import Tap
 from crewdoctor.worker.taps.writes import guarded, stop
 
@@ -45,7 +46,8 @@ def install(recorder: Recorder) -> None:
         if guarded(recorder):
             stop(recorder, "send mail through", str(getattr(server, "_host", "")))
 
-    def executed(_cursor: Any, statement: Any, *_args: Any, **_kwargs: Any) -> None:
+    def executed(cursor: Any, statement: Any, *_args: Any, **_kwargs: Any) -> None:
+        note_limit(cursor, statement)
         if guarded(recorder) and not is_query(statement):
             stop(recorder, "SQL", str(statement).split(None, 1)[0].upper() if statement else "")
 

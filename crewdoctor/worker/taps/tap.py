@@ -48,7 +48,7 @@ class Tap:
 
         @functools.wraps(function)
         def guarded(*args: Any, **kwargs: Any) -> T | None:
-            if not self.active or not recorder.armed:
+            if not self.active or recorder.idle:
                 return None
             try:
                 return function(*args, **kwargs)
@@ -82,11 +82,20 @@ class Tap:
         original = _untapped(owner, name)
         if original is None:
             return
-        begin_safely = self.guard(begin)
+        recorder, disable = self.recorder, self.disable
 
         @functools.wraps(original)
         def tapped(*args: Any, **kwargs: Any) -> Any:
-            watched = begin_safely(*args, **kwargs)
+            # What `guard` and `tell` do, written out: this stands in the way of every request.
+            if not self.active or recorder.idle:
+                return original(*args, **kwargs)
+            watched = None
+            try:
+                watched = begin(*args, **kwargs)
+            except BlockedWouldWrite:
+                raise
+            except Exception as error:
+                disable(error)
             if watched is None:
                 return original(*args, **kwargs)
             try:
@@ -94,7 +103,10 @@ class Tap:
             except BaseException as error:
                 self.tell(watched.failed, error)
                 raise
-            self.tell(watched.done, result)
+            try:
+                watched.done(result)
+            except Exception as error:
+                disable(error)
             return result
 
         self.put(owner, name, tapped)
@@ -104,11 +116,19 @@ class Tap:
         original = _untapped(owner, name)
         if original is None:
             return
-        begin_safely = self.guard(begin)
+        recorder, disable = self.recorder, self.disable
 
         @functools.wraps(original)
         async def tapped(*args: Any, **kwargs: Any) -> Any:
-            watched = begin_safely(*args, **kwargs)
+            if not self.active or recorder.idle:
+                return await original(*args, **kwargs)
+            watched = None
+            try:
+                watched = begin(*args, **kwargs)
+            except BlockedWouldWrite:
+                raise
+            except Exception as error:
+                disable(error)
             if watched is None:
                 return await original(*args, **kwargs)
             try:
@@ -116,7 +136,10 @@ class Tap:
             except BaseException as error:
                 self.tell(watched.failed, error)
                 raise
-            self.tell(watched.done, result)
+            try:
+                watched.done(result)
+            except Exception as error:
+                disable(error)
             return result
 
         self.put(owner, name, tapped)

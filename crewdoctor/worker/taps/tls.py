@@ -17,7 +17,7 @@ from crewdoctor.worker.inflight import settlers
 from crewdoctor.worker.late import when_imported
 from crewdoctor.worker.recorder import Recorder
 from crewdoctor.worker.taps.connections import Connection
-from crewdoctor.worker.taps.shared import connections_of, wrapping
+from crewdoctor.worker.taps.shared import connections_of, wrapped, wrapping
 from crewdoctor.worker.taps.tap import Tap, TimedSpan, wire
 
 _stores: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
@@ -40,6 +40,7 @@ class _Handshake(TimedSpan):
             timeout=timeout,
             host=host,
             port=port,
+            address=connection.address if connection else None,
             trust=_trust(tls.context),
         )
         self._tls = weakref.ref(tls)
@@ -92,7 +93,7 @@ def install(recorder: Recorder) -> None:
             return None
         handshake = running.get(id(tls))
         if handshake is None:
-            connection = connections.table.get(getattr(tls, "crewdoctor_fd", getattr(wrapping, "fd", -1)))
+            connection = connections.table.get(_descriptor(tls))
             handshake = running[id(tls)] = _Handshake(recorder, tls, connection, None)
             weakref.finalize(tls, _abandon, id(tls), handshake, running, abandoned).atexit = False
         return _Step(tls, handshake, running)
@@ -110,6 +111,14 @@ def install(recorder: Recorder) -> None:
 
     settlers.append(tap.guard(sweep))
     when_imported("ssl", tap.safely(secure))
+
+
+def _descriptor(tls: Any) -> int:
+    """Descriptor of the connection an SSLObject sits on; -1 where nobody has said."""
+    told: int = getattr(tls, "crewdoctor_fd", getattr(wrapping, "fd", -1))
+    if told < 0 and (told := wrapped.get()) >= 0:
+        tls.crewdoctor_fd = told
+    return told
 
 
 def _abandon(key: int, handshake: _Handshake, running: dict[int, _Handshake], abandoned: list[_Handshake]) -> None:

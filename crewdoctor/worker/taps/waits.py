@@ -9,11 +9,13 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
 from crewdoctor.worker.late import when_imported
 from crewdoctor.worker.recorder import Recorder
+from crewdoctor.worker.taps.pools import in_pool
 from crewdoctor.worker.taps.tap import InFlight, Tap, span_here, wire
 
 NOTABLE = 0.5
@@ -53,6 +55,25 @@ class _Sleep:
         return "sleep"
 
 
+class _Bounded(InFlight):
+    """A wait for somebody's work with a limit: when that has run out the work goes on, event `wait.gave_up`."""
+
+    __slots__ = ("_goes_on", "_span", "_timeout", "_what")
+
+    def __init__(self, recorder: Recorder, what: str, timeout: float, goes_on: Callable[[], bool]) -> None:
+        super().__init__(recorder, "lock", peer=what, timeout=wire(timeout))
+        self._goes_on, self._what, self._timeout = goes_on, what, wire(timeout)
+        self._span = span_here(recorder)
+
+    def done(self, _result: Any) -> None:
+        super().done(_result)
+        if self._goes_on():
+            self._recorder.event("wait.gave_up", what=self._what, timeout=self._timeout, span=self._span)
+
+    def failed(self, _error: BaseException) -> None:
+        self.done(None)
+
+
 def install(recorder: Recorder) -> None:
     """Tap time.sleep, queues, events, futures and joins."""
     tap = Tap("waits", recorder)
@@ -63,16 +84,24 @@ def install(recorder: Recorder) -> None:
         return InFlight(recorder, kind, peer=what, timeout=wire(timeout))
 
     def got(held: Any, block: bool = True, timeout: Any = None) -> InFlight | None:  # noqa: FBT001, FBT002 - Queue's
-        return waiting("queue", "an item of a queue", timeout) if block and not held.qsize() else None
+        if not block or held.qsize() or in_pool():
+            return None
+        return waiting("queue", "an item of a queue", timeout)
 
     def set_(event: Any, timeout: Any = None) -> InFlight | None:
         return None if event.is_set() else waiting("lock", "an event", timeout)
 
+    def bounded(what: str, timeout: Any, goes_on: Callable[[], bool]) -> InFlight | None:
+        watched = goes_on() and span_here(recorder) is not None and isinstance(timeout, (int, float))
+        if watched and timeout >= NOTABLE:
+            return _Bounded(recorder, what, timeout, goes_on)
+        return waiting("lock", what, timeout) if goes_on() else None
+
     def joined(thread: Any, timeout: Any = None) -> InFlight | None:
-        return waiting("lock", f"thread {thread.name}", timeout) if thread.is_alive() else None
+        return bounded(f"thread {thread.name}", timeout, thread.is_alive)
 
     def result(future: Any, timeout: Any = None) -> InFlight | None:
-        return None if future.done() else waiting("lock", "the result of a future", timeout)
+        return bounded("the result of a future", timeout, lambda: not future.done())
 
     def futures(module: ModuleType) -> None:
         tap.around(module.Future, "result", result)

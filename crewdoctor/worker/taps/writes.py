@@ -1,11 +1,11 @@
-"""The write guard: with invented arguments a tool may read the world, not change it.
+"""The write guard: with invented arguments, or on an invented answer, nobody may change the world, only read it.
 
 Decided per call at the wire, never from a tool's name. While `recorder.writes_blocked` is above zero, and the running
-code belongs to a tool's call, these raise BlockedWouldWrite and leave `blocked.would_write`: HTTP other than GET, HEAD
-and OPTIONS; sending mail; SQL that is not a query; starting a process; opening a file outside temporary folders for
-writing. Files and processes are seen by an audit hook, which no import style escapes and which replaces no function of
-the user's; mail and SQL are in `statements.py`. The crew's own machinery (its models, its storage) is not a tool and
-passes.
+code belongs to a tool's call, or is the user's own within a task (a guardrail, a condition, a hook), these raise
+BlockedWouldWrite and leave `blocked.would_write`: HTTP other than GET, HEAD and OPTIONS; sending mail; SQL that is not
+a query; starting a process; opening a file outside temporary folders for writing. Files and processes are seen by an
+audit hook, which no import style escapes and which replaces no function of the user's; mail and SQL are in
+`statements.py`. The crew's own machinery (its models, its storage) passes.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from crewdoctor.worker.recorder import Recorder
+from crewdoctor.worker.stacks import whose
 from crewdoctor.worker.taps.tap import BlockedWouldWrite, Tap, name_here, subject_here
 
 _READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "CONNECT", "TRACE"})
@@ -49,8 +51,12 @@ _INFERENCE = re.compile(
 """Asking a model is reading, wherever it runs."""
 
 
+_WITHIN_A_TASK = frozenset({"task.execution", "agent.execution"})
+_MACHINERY = frozenset({"crewai", "crewai_core"})
+
+
 def guarded(recorder: Recorder) -> bool:
-    """Whether the running code is a tool's call with invented arguments.
+    """Whether the running code is a tool's call with invented arguments, or the user's own on what a task invented.
 
     Code no span claims (a thread the tool made by itself) counts as the tool's only where the step is the tool alone.
     """
@@ -59,14 +65,28 @@ def guarded(recorder: Recorder) -> bool:
     name = name_here(recorder)
     if name == "tool.call":
         return subject_here(recorder) not in recorder.may_write
+    if name in _WITHIN_A_TASK:
+        return _users_own()
     return not name and recorder.subject.startswith("tool:")
+
+
+def _users_own() -> bool:
+    """Whether the user's code asked for it, rather than crewai's machinery: whoever of the two is the nearer caller."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if str(frame.f_globals.get("__name__", "")).partition(".")[0] in _MACHINERY:
+            return False
+        if whose(frame.f_code.co_filename) == "user":
+            return True
+        frame = frame.f_back
+    return False
 
 
 def stop(recorder: Recorder, what: str, target: str) -> None:
     """Record and raise. Raises BlockedWouldWrite, always."""
     recorder.stopped_writes.append(f"{what} {target}")
     recorder.event("blocked.would_write", what=what, target=target)
-    raise BlockedWouldWrite(f"blocked: would write ({what} {target}); crewdoctor invented the arguments of this call")
+    raise BlockedWouldWrite(f"blocked: would write ({what} {target}); crewdoctor invented what this call was given")
 
 
 def may_send(recorder: Recorder, method: str, host: str, path: str) -> None:

@@ -160,6 +160,7 @@ def test_every_shape_of_a_crew_is_found_without_running_it(loaded, name):
 def test_a_kickoff_gives_away_its_inputs(loaded, name, topic):
     assert loaded[name]["inputs"] == {"topic": topic}
     assert loaded[name]["inventory"]["inputs_given"] == ["topic"]
+    assert loaded[name]["inventory"]["inputs_from"] == {"topic": "the crew's own kickoff"}
 
 
 def test_inputs_nobody_gives_are_listed(loaded):
@@ -169,6 +170,7 @@ def test_inputs_nobody_gives_are_listed(loaded):
 
 def test_literal_inputs_of_main_are_read(loaded):
     assert loaded["crewbase"]["inputs"] == {"topic": "AI"}
+    assert loaded["crewbase"]["inventory"]["inputs_from"] == {"topic": "a kickoff in the source"}
     assert loaded["crewbase"]["inventory"]["agents"][0]["subject"] == "agent:AI expert"
 
 

@@ -178,3 +178,37 @@ def test_a_form_in_words_is_followed():
 @pytest.mark.parametrize("text", ["Use the following format in your response", "in the following format: {prose}", ""])
 def test_what_is_no_form_is_none(text):
     assert form_in(text) is None
+
+
+def delegating(name):
+    said = f"{name} to one of the following coworkers: Writer, Researcher\nThe input to this tool"
+    properties = {"coworker": {"type": "string"}, "task": {"type": "string"}}
+    schema = {"type": "object", "properties": properties, "required": ["coworker", "task"]}
+    return {"type": "function", "function": {"name": name, "description": said, "parameters": schema}}
+
+
+def test_a_manager_delegates_to_each_coworker_once_and_asks_one_of_them():
+    body, before, made = {"tools": [delegating("delegate_work"), delegating("ask_question"), SEARCH]}, [ASKED], []
+    while (next_ := turn({**body, "messages": before})).tool:
+        made.append((next_.tool, json.loads(next_.arguments).get("coworker")))
+        before = [*before, *called(next_.tool)]
+    assert made == [
+        ("delegate_work", "Writer"),
+        ("delegate_work", "Researcher"),
+        ("ask_question", "Writer"),
+        ("search_web", None),
+    ]
+
+
+def test_in_text_as_well():
+    described = (
+        "Tool Name: Delegate work to coworker\n"
+        "Tool Arguments: {'properties': {'coworker': {'type': 'string'}}, 'type': 'object'}\n"
+        "Tool Description: Delegate to one of the following coworkers: Writer, Researcher\nThe input\n"
+        "Action: the action to take, only one name of [Delegate work to coworker], just the name\n"
+    )
+    before, made = [{"role": "system", "content": described}], []
+    while (next_ := turn({"messages": before})).named:
+        made.append(json.loads(next_.text.partition("Action Input: ")[2])["coworker"])
+        before = [*before, {"role": "assistant", "content": next_.text}]
+    assert made == ["Writer", "Researcher"]

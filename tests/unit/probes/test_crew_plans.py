@@ -61,6 +61,11 @@ def test_a_limit_crewdoctor_met_is_waited_out_before_the_crew_runs(asked, pause)
     assert f"{pause:.0f} s after crewdoctor met the provider's rate limit" in step.announce
 
 
+def test_a_limit_met_before_any_answer_is_not_ours_to_wait_out():
+    step = kickoff([result("llm.sdk", LLM, answered=False, limited=0.0, calls=1)], llm="own")
+    assert step.args["pause"] == 0.0
+
+
 def test_without_a_limit_nobody_waits():
     assert kickoff([answered()], llm="own").args["pause"] == 0.0
     assert kickoff([answered(limited=3.0)], llm="embedded").args["pause"] == 0.0

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -31,6 +32,17 @@ def test_a_lock_taken_without_a_timeout_is_known_to_be_endless(on_a_lock):
 
 def test_the_frame_that_started_a_thread_is_nothing_it_waits_for(on_a_lock):
     assert waiting(list(places(sys._current_frames()[on_a_lock.ident]))) == ""
+
+
+def test_a_frame_at_no_line_is_at_its_first():
+    code = on_a_lock_line.__code__
+    frame = SimpleNamespace(f_code=code, f_lineno=None, f_back=None)
+
+    assert list(places(frame)) == [(code, code.co_firstlineno)]
+
+
+def on_a_lock_line():
+    pass
 
 
 def test_a_thread_that_joins_another_waits_for_a_lock(on_a_lock):

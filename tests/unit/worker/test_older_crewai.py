@@ -12,8 +12,10 @@ from crewdoctor.worker.construction import watched
 from crewdoctor.worker.hosts import sdk_library
 from crewdoctor.worker.load_failure import TargetDoesNotLoad
 from crewdoctor.worker.load_reasons import known_reason
+from crewdoctor.worker.named_model import DEFAULT_MODEL
 from crewdoctor.worker.provenance import Sources
 from crewdoctor.worker.providers import openai as provider
+from crewdoctor.worker.swallowed import swallowed
 
 
 class BaseLLM:
@@ -154,3 +156,40 @@ def test_an_openai_without_the_responses_api_is_called_all_the_same(monkeypatch)
     raw = raw_model(crew, "llm")
     assert hasattr(raw.client(), "create")
     raw.close()
+
+
+AGENT = """
+from pydantic import BaseModel, model_validator
+
+class Agent(BaseModel):
+    llm: object = None
+
+    @model_validator(mode="after")
+    def setup(self):
+        self.llm = None  # what create_llm answers when the model cannot be made
+        self.stop = self.llm.supports_stop_words()
+"""
+
+
+@pytest.mark.parametrize("named", [{"llm": "gpt-4o"}, {}], ids=["by name", "by default"])
+def test_why_a_model_could_not_be_made_is_asked_again_where_crewai_kept_it_to_itself(old, monkeypatch, named):
+    def refused(model):
+        assert model == named.get("llm", DEFAULT_MODEL)
+        raise ImportError("Error importing native provider") from ValueError("OPENAI_API_KEY is required")
+
+    for name in ("OPENAI_API_KEY", "MODEL", "MODEL_NAME", "OPENAI_MODEL_NAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(sys.modules["crewai"], "LLM", refused, raising=False)
+    library = {"__name__": "crewai.agent"}
+    exec(AGENT, library)
+    with pytest.raises(AttributeError) as raised:
+        library["Agent"](**named)
+    hidden = swallowed(raised.value)
+    assert hidden is not None
+    assert known_reason(hidden).variable == "OPENAI_API_KEY"
+
+
+def test_an_attribute_of_none_in_the_users_own_code_is_left_as_it_is(old):
+    with pytest.raises(AttributeError) as raised:
+        None.supports_stop_words()
+    assert swallowed(raised.value) is None
