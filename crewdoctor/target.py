@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,9 +82,15 @@ def find_project(options: Options) -> Project:
     if _MODULE.match(text) and (name or "." in text) and not text.endswith((".py", ".json", ".jsonc", ".yaml", ".yml")):
         root = _root(Path.cwd() / "here")
         return Project(options.target, root, find_interpreter(options.python, root), dict(os.environ))
-    raise Refusal(
-        f"{text}: no such file; give the file that defines the crew, e.g. `{options.command('crew.py')}`", USAGE
-    )
+    raise Refusal(f"{text}: no such file; {_way_out(options)}", USAGE)
+
+
+def _way_out(options: Options) -> str:
+    """What to type instead: a project's folder stands for its crew."""
+    with suppress(Refusal):
+        target_in(Path.cwd())
+        return f"this project's crew is found by its folder: `{options.command('.')}`"
+    return f"give the file that defines the crew, e.g. `{options.command('crew.py')}`"
 
 
 def _project(options: Options, target: str, name: str = "") -> Project:

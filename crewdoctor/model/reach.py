@@ -44,7 +44,8 @@ class Reach:
     worked: bool
     """Real traffic got there: beats whatever a probe saw."""
     replaced: bool
-    """It is the endpoint of models the embedded endpoint stands in for: nothing of this diagnosis needed it."""
+    """It is the endpoint of models the embedded endpoint stands in for, and nobody would call it: for want of a key, or
+    because the user said so. A model that has its key and is played for another one's want of it is not one of them."""
 
     @property
     def direct(self) -> bool:
@@ -187,5 +188,6 @@ def _towards(span: Span, endpoint: Endpoint) -> bool:
 
 
 def _simulated(evidence: Evidence, endpoint: Endpoint) -> bool:
-    users = {llm.subject for llm in evidence.inventory.llms if llm.endpoint == endpoint.subject}
-    return bool(users) and users <= evidence.simulated
+    users = [llm for llm in evidence.inventory.llms if llm.endpoint == endpoint.subject]
+    chosen = evidence.recording.header.options.llm == "embedded" or all(llm.usable_key is False for llm in users)
+    return bool(users) and chosen and {llm.subject for llm in users} <= evidence.simulated

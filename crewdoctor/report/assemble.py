@@ -229,6 +229,8 @@ def _program(recording: Recording) -> str:
     if gone is not None:
         signal = str(gone.attrs.get("signal") or "")
         return f"the program was ended by {signal}" if signal else f"the program exited {gone.attrs.get('code')}"
+    if not recording.results:
+        return ""
     main = recording.results[0]
     if recording.interrupted == "truncated" or main.status is Status.KILLED:
         return "the program had not ended"
@@ -249,8 +251,9 @@ def _environment(recording: Recording) -> dict[str, Any]:
     }
     if told := clocks(recording):
         facts["clocks"] = told
-        facts["program"] = _program(recording)
         facts["longest"] = longest(recording)
+    if header.options.scope == "run" and (ended := _program(recording)):
+        facts["program"] = ended
     if recording.recorder:
         facts["recorder"] = recording.recorder
     if inventory is not None:

@@ -109,13 +109,18 @@ def test_what_the_crew_does_not_wait_for_is_not_accused(code, changes):
 
 
 @pytest.mark.parametrize("code", ["cd101", "cd103", "cd105", "cd106", "cd111", "cd121"])
-def test_a_model_the_embedded_one_stands_in_for_is_a_note(code):
+@pytest.mark.parametrize(
+    ("asked", "key", "note"), [("embedded", True, True), ("auto", False, True), ("auto", True, False)]
+)
+def test_a_model_nobody_would_call_is_a_note_and_one_played_for_anothers_want_of_a_key_is_none(code, asked, key, note):
     recording = with_endpoint(sick(code), kind="llm", used_by=("agent:Clerk/llm",))
     (endpoint,) = recording.inventory.endpoints
-    llm = LlmEntry("agent:Clerk/llm", "gpt-4o", "openai", True, endpoint.subject, usable_key=True)
-    recording = replace(recording, inventory=replace(recording.inventory, llms=(llm,)), simulated=(llm.subject,))
+    llm = LlmEntry("agent:Clerk/llm", "gpt-4o", "openai", True, endpoint.subject, usable_key=key)
+    header = replace(recording.header, options=replace(recording.header.options, llm=asked))
+    inventory = replace(recording.inventory, llms=(llm,))
+    recording = replace(recording, header=header, inventory=inventory, simulated=(llm.subject,))
 
-    assert [each.severity.value for each in told(recording, code)] == ["info"]
+    assert [each.severity.value == "info" for each in told(recording, code)] == [note]
 
 
 def test_a_dead_memory_host_is_a_warning():

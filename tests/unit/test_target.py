@@ -117,3 +117,10 @@ def test_loading_gets_half_of_a_short_deadline():
 def test_what_makes_no_call_of_the_crews_own_models_is_loaded_offline(options, offline):
     held = Options(target=__file__, python=sys.executable, **options)
     assert find_project(held).inspect_arguments(held)["offline"] is offline
+
+
+def test_a_file_that_is_not_there_names_the_project_around(project):
+    files = {**FILES, "pyproject.toml": CREWAI.format("crew") + SCRIPT}
+
+    with pytest.raises(Refusal, match=r"crew\.py: no such file; .* `crewdoctor diagnose \.`"):
+        project("crew.py", files)

@@ -33,8 +33,9 @@ def examined(report: Report) -> Iterator[Line]:
     yield from heading("Examined")
     for layer in Layer:
         asked = [question for question in report.questions if question.layer is layer]
-        held = [question for question in asked if question.status == "ok"]
         bad = [question for question in asked if question.status in _STATUSES]
+        ill = {question.subject for question in bad}
+        held = [question for question in asked if question.status == "ok" and question.subject not in ill]
         for question in bad:
             status = _STATUSES[question.status]
             if layer is Layer.ENVIRONMENT and question.status == "failed":  # no crew fails by it: a note has the cost
@@ -66,7 +67,8 @@ def _subjects(asked: list[Question], report: Report) -> str:
     """`127.0.0.1:8000, api.example.com:443`; a crew and its settings have one subject, which the head has named."""
     layer = asked[0].layer
     if layer is Layer.SETTINGS:
-        return "the crew was loaded" if asked[0].status == "ok" else ""
+        loaded = "the crew was loaded" if report.crew else "nothing stands against it"
+        return loaded if asked[0].status == "ok" else ""
     if layer is Layer.CREW:
         took = [each.answer for each in asked if each.answer and each.status == "ok"]
         return f"the whole crew ran to its end{f', {took[0]}' if took else ''}" if asked[0].status == "ok" else ""
