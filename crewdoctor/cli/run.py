@@ -79,6 +79,11 @@ def run(
         outlets = [each for each in chosen if each.file is not None or signal or not told]
         telling.write(report, outlets, color=color, verbosity=verbosity, stream=sys.stderr)
         exit_codes.append(report.exit_code)
+        if signal:
+            sys.stderr.write(
+                "crewdoctor: the program still runs, as it would without crewdoctor: Python joins the threads CrewAI "
+                "started; Ctrl-C twice more ends it\n"
+            )
 
     exit_codes: list[int] = []
     ended = run_program(asked, replace(configured.options, llm="own"), file, verbose=verbose > 0, lingers=tell)

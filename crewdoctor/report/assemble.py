@@ -274,6 +274,7 @@ def _environment(recording: Recording) -> dict[str, Any]:
                     "known": llm.known,
                     "users": list(llm.users),
                     "simulated": llm.subject in recording.simulated,
+                    "usable_key": llm.usable_key,
                 }
                 for llm in inventory.llms
             ],

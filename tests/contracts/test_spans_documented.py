@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,7 @@ def _keywords(node):
     return {each.arg for each in node.keywords if each.arg}
 
 
+@functools.cache
 def written():
     """Kind → name → where: spans, events, facts, attributes."""
     found = {"span": {}, "event": {}, "fact": {}, "attribute": {}}

@@ -222,7 +222,9 @@ def test_cut_off_at_any_byte_it_reads_as_far_as_it_goes(recorded, tmp_path):
     first = whole.index(b"\n") + 1
     for length in range(first, len(whole)):
         (tmp_path / "cut.jsonl").write_bytes(whole[:length])
-        analyse(read_recording(tmp_path / "cut.jsonl"))
+        held = read_recording(tmp_path / "cut.jsonl")
+        if not length % 13:  # a hundred times slower than reading
+            analyse(held)
 
 
 def a_tool_that_failed(kind):

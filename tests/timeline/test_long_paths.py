@@ -34,7 +34,7 @@ def told_slowly(root):
 children = st.lists(st.tuples(st.integers(0, 12), st.integers(0, 19), st.sampled_from([0, 1, 2, 5, 30])), max_size=13)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(children)
 def test_it_is_the_path_of_the_child_that_ended_last(made):
     spans = [Span("0", "s", "crew.kickoff", 0.0, 20.0, Layer.CREW)]

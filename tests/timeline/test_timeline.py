@@ -61,7 +61,7 @@ def forests(draw):
     return spans
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(forests())
 def test_the_critical_path_is_contiguous_and_covers_the_kickoff(spans):
     root = grow(spans[0], spans, 20.0)
@@ -73,7 +73,7 @@ def test_the_critical_path_is_contiguous_and_covers_the_kickoff(spans):
     assert all(segment.node.start <= segment.start <= segment.end <= segment.node.end for segment in path)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(forests())
 def test_a_segment_belongs_to_a_span_none_of_whose_children_ran(spans):
     for segment in critical_path(grow(spans[0], spans, 20.0)):
@@ -81,7 +81,7 @@ def test_a_segment_belongs_to_a_span_none_of_whose_children_ran(spans):
         assert not any(child.start < middle < child.end for child in segment.node.children)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(forests())
 def test_shares_and_exclusive_seconds_sum_to_the_total(spans):
     result = timeline(recording(spans, end=20.0))
@@ -93,7 +93,7 @@ def test_shares_and_exclusive_seconds_sum_to_the_total(spans):
     assert all(result.inclusive[subject] >= seconds - 1e-9 for subject, seconds in result.exclusive.items())
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(forests())
 def test_exclusive_times_are_never_negative_and_the_tree_holds_every_span_once(spans):
     root = grow(spans[0], spans, 20.0)

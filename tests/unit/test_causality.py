@@ -84,7 +84,7 @@ def flat(shown):
     return [replace(each, explained=()) for root in shown for each in (root, *root.explained)]
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(worlds())
 def test_every_finding_is_shown_exactly_once(world):
     held, findings = world
@@ -94,7 +94,7 @@ def test_every_finding_is_shown_exactly_once(world):
     )
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(worlds(), st.randoms(use_true_random=False))
 def test_the_order_in_which_rules_ran_does_not_matter(world, dice):
     held, findings = world
@@ -104,7 +104,7 @@ def test_the_order_in_which_rules_ran_does_not_matter(world, dice):
     assert order(shuffled, held) == order(findings, held)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(worlds())
 def test_nothing_is_explained_by_what_is_milder_or_was_never_seen(world):
     held, findings = world
@@ -116,7 +116,7 @@ def test_nothing_is_explained_by_what_is_milder_or_was_never_seen(world):
             assert root.observed or not each.observed
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(worlds())
 def test_roots_come_gravest_first_then_seen_then_costliest_then_lowest_and_notes_last(world):
     held, findings = world

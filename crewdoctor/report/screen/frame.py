@@ -64,9 +64,12 @@ def _models(report: Report, models: list[dict[str, Any]]) -> Iterator[Line]:
         yield line(("LLM own: ", "dim"), ", ".join(own), hang=2)
     if report.simulated:
         replaced = dict.fromkeys(each["model"] for each in models if each["simulated"])
+        keyless = dict.fromkeys(each["model"] for each in models if each.get("usable_key") is False)
+        want = f" (no usable key for {', '.join(keyless)})" if len(keyless) < len(replaced) and keyless else ""
         yield line(
             (f"LLM {SIMULATED}: ", "bold magenta"),
-            f"the embedded endpoint answers in place of {', '.join(replaced)}; what the real model takes is not known"
+            f"the embedded endpoint answers in place of {', '.join(replaced)}{want}; "
+            "what the real model takes is not known"
             if replaced
             else "the full crew ran on the embedded endpoint",
             hang=2,

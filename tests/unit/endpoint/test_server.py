@@ -285,4 +285,4 @@ def test_answers_on_one_connection_are_not_held_back(client):
         began = time.monotonic()
         client.chat.completions.create(model="m", messages=HELLO)
         took.append(time.monotonic() - began)
-    assert sorted(took)[5] < 0.03
+    assert min(took[1:]) < 0.03  # an answer that Nagle holds back waits for a delayed acknowledgement: 40 ms, each
