@@ -134,4 +134,4 @@ def _literal(host: str) -> str:
         ipaddress.ip_address(host.strip("[]").split("%", 1)[0])
     except ValueError:
         return ""
-    return "an address needs no nameserver"
+    return "no name to look up: it is an address"

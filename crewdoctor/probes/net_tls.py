@@ -34,7 +34,7 @@ HANDSHAKE_TIMEOUT = 8.0
 """Seconds: more than httpx (5) grants, so that a slow handshake is told from one that never ends."""
 LOOK_TIMEOUT = 3.0
 SECURE = {"https", "wss"}
-UNSAID = "nobody said that it speaks TLS: its connection was looked at; https://{} shakes hands too"
+UNSAID = "nobody said that it speaks TLS: only its connection was tried; name it as https://{} to try TLS as well"
 
 
 def plan(inventory: Inventory, options: Options, _results: Sequence[StepResult]) -> Iterator[Step | Skip]:

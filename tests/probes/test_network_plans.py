@@ -36,7 +36,7 @@ def test_a_name_is_resolved_once_and_addresses_never():
 
     assert set(steps) == {MODEL.subject, TOOL.subject, PROXY.subject, TELEMETRY.subject}
     assert skips == {
-        LITERAL.subject: "an address needs no nameserver",
+        LITERAL.subject: "no name to look up: it is an address",
         LOCAL.subject: "localhost is answered by the hosts file",
     }
     assert {step.worker for step in steps.values()} == {"own"}

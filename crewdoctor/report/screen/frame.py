@@ -7,6 +7,7 @@ from typing import Any
 
 from crewdoctor import wording
 from crewdoctor.model.layer import Layer
+from crewdoctor.model.refusal import USAGE
 from crewdoctor.model.report import Report
 from crewdoctor.model.rule import RuleStatus
 from crewdoctor.report.exit_code import HEALTHY, meaning
@@ -61,7 +62,8 @@ def _within(target: str, root: str) -> str:
 def _models(report: Report, models: list[dict[str, Any]]) -> Iterator[Line]:
     own = dict.fromkeys(f"{each['model']} ({each['provider']})" for each in models if not each["simulated"])
     if own:
-        yield line(("LLM own: ", "dim"), ", ".join(own), hang=2)
+        called = "own" if report.exit_code != USAGE else "not called"
+        yield line((f"LLM {called}: ", "dim"), ", ".join(own), hang=2)
     if report.simulated:
         replaced = dict.fromkeys(each["model"] for each in models if each["simulated"])
         keyless = dict.fromkeys(each["model"] for each in models if each.get("usable_key") is False)
@@ -173,7 +175,7 @@ def foot(report: Report, *, every: bool, brief: bool) -> Iterator[Line]:
         return
     idle = sum(outcome.status is RuleStatus.NOT_APPLICABLE for outcome in report.rules)
     if report.questions and not (every or brief):
-        rules = f", {wording.plural(idle, 'idle rule')}" if idle else ""
+        rules = f", {wording.plural(idle, 'rule')} without anything to read" if idle else ""
         ledger = "" if report.findings else ", the ledger"
         yield line((f"-v shows every question, setting and note{ledger}{rules}", "dim"), hang=2)
     yield line((f"exit {report.exit_code}: {meaning(report)}; took {wording.seconds(report.seconds)}", "dim"), hang=2)
