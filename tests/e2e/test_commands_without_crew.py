@@ -150,8 +150,10 @@ def test_a_port_that_promises_no_tls_is_connected_to_and_nothing_is_held_against
     assert (code, told["findings"]) == (0, [])
     left = [each["reason"] for each in told["unexamined"] if each["subject"].startswith("net.tls")]
     assert left == [
-        "nobody said that it speaks TLS: only its connection was tried; "
-        f"name it as https://127.0.0.1:{port} to try TLS as well"
+        (
+            "nobody said that it speaks TLS: only its connection was tried; "
+            f"name it as https://127.0.0.1:{port} to try TLS as well"
+        )
     ]
 
 
