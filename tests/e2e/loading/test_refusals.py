@@ -79,12 +79,12 @@ REFUSALS = {
         "pip install opencv-python",
     ),
     "extra": (
-        {"crew.py": "from crewai import LLM\nLLM(model='anthropic/claude-3-5-sonnet-20241022')"},
+        {"crew.py": "from crewai import LLM\nLLM(model='groq/llama-3.1-8b-instant')"},
         "crew.py",
         "missing_package",
         False,
-        "nthropic",
-        "crewai[anthropic]",
+        "LiteLLM",
+        "crewai[litellm]",
     ),
     "variable": (
         {"crew.py": "import os\nHOST = os.environ['SVC_HOST']"},
