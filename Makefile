@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SEED ?= 1
 # Most tests wait for servers and processes: some modules at once; a module's tests share what it started.
-JOBS ?= 3
+JOBS ?= 4
 QUICK_JOBS ?= 4
 # Rows of the scoreboard played at once: most of a row is waiting.
 SCORE_JOBS ?= 2
