@@ -12,6 +12,8 @@ from crewdoctor.supervisor.program import HOOK
 from crewdoctor.wire.recording import read_recording
 from tests.contracts.test_transparent_taps import PROGRAM
 
+pytestmark = pytest.mark.lab
+
 BEHAVED = ("ok", "404", "500", "silent", "reset", "close", "stall")
 
 

@@ -15,6 +15,8 @@ from crewdoctor.endpoint.server import serving
 from crewdoctor.endpoint.silent import silence
 from crewdoctor.llm.sdks import raw_model
 
+pytestmark = pytest.mark.lab  # four real SDKs: a minute of imports and waits
+
 
 def anthropic(base_url, *, stream=False, create=None, **client):
     root = base_url.removesuffix("/v1")
