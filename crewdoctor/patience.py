@@ -140,7 +140,11 @@ def _limited_again(live: Live) -> str:
     for span in live.spans:
         if span.name != "agent.execution" or (span.name, span.subject, LIMITED) not in live.failed_as:
             continue
-        refused = [at for (name, _, kind), at in live.failed_as.items() if (name, kind) == ("http.request", LIMITED)]
+        refused = [
+            at
+            for (name, subject, kind), at in live.failed_as.items()
+            if (name, kind) == ("http.request", LIMITED) and not subject.startswith("tool:")
+        ]
         if max(refused, default=0.0) > span.start:
             return f"{span.subject} failed for the rate limit of its model, and meets it again"
     return ""

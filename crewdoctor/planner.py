@@ -20,9 +20,6 @@ SHARE_OF_REMAINING = 0.25
 """No step of the ground stage takes more than this share of what is left (product.md, Manners)."""
 SHARE_OF_ONE_CALL = 0.6
 """The same where each model is called once, and that call is what was asked for."""
-SHORTEST_DEADLINE = 3.0
-SHORTEST_OF_A_MODEL = 18.0
-"""Less could not tell silence (10 s without a byte, CD208) from an honest model, on a machine that loads slowly."""
 
 
 class ProbeModule(Protocol):
@@ -60,7 +57,10 @@ def plan(
     budget: Budget,
     modules: Sequence[ProbeModule] | None = None,
 ) -> Plan:
-    """The plan of one stage, given what is known so far. Steps that would overspend become skips with the reason."""
+    """The plan of one stage, given what is known so far. Steps that would overspend become skips with the reason.
+
+    The full crew may use all that is left; a ground step its share, and no less than its probe asks for.
+    """
     steps: list[Step] = []
     skips: list[Skip] = []
     calls_left = budget.llm_calls
@@ -81,12 +81,6 @@ def plan(
             else:
                 calls_left -= planned.llm_calls
                 share = SHARE_OF_ONE_CALL if scope.one_call(options) else SHARE_OF_REMAINING
-                steps.append(_within(planned, budget.seconds * (1.0 if stage == STAGES[1] else share), stage))
+                longest = budget.seconds if stage == STAGES[1] else max(module.PROBE.shortest, budget.seconds * share)
+                steps.append(replace(planned, deadline=min(planned.deadline, longest)))
     return Plan(tuple(steps), tuple(skips))
-
-
-def _within(step: Step, seconds: float, stage: int) -> Step:
-    """The full crew may use all that is left; a ground step only its share."""
-    shortest = SHORTEST_OF_A_MODEL if step.probe == "llm.sdk" else SHORTEST_DEADLINE
-    longest = seconds if stage == STAGES[1] else max(shortest, seconds)
-    return replace(step, deadline=min(step.deadline, longest))

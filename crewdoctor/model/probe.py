@@ -30,6 +30,8 @@ class Probe:
     stage: int = 1
     """1 ground (network, llm, tools: side by side), 2 crew, 3 agent (only where it adds knowledge)."""
     spends_tokens: bool = False
+    shortest: float = 3.0
+    """Seconds a ground step of it has at least, whatever its share of what is left."""
 
 
 class OpenSpan(Protocol):

@@ -19,7 +19,11 @@ from crewdoctor.model.probe import Bench, Probe
 from crewdoctor.model.result import StepResult
 from crewdoctor.scope import one_call
 
-PROBE = Probe(id="llm.sdk", layer=Layer.LLM, question="the model answers in time", spends_tokens=True)
+SHORTEST = 18.0
+"""Less could not tell silence (10 s without a byte, CD208) from an honest model, on a machine that loads slowly."""
+PROBE = Probe(
+    id="llm.sdk", layer=Layer.LLM, question="the model answers in time", spends_tokens=True, shortest=SHORTEST
+)
 
 DEADLINE = 24.0
 LONG_ANSWER = 1_000

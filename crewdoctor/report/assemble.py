@@ -143,7 +143,7 @@ def _calm(recording: Recording, ignored: int) -> str:
     if recording.interrupted:
         return "no mismatch found in what was examined before it was cut short"
     if why := unanswered(recording):
-        return f"a model gave no answer, and no rule says why: {why}"
+        return f"a model could not be asked, and no rule says why: {why}"
     answered = [call for call in model_calls(recording) if not call.failure and call.phases]
     if recording.header.options.scope == "llm" and answered:
         told = [f"{phase.name} after {wording.seconds(phase.at)}" for phase in answered[0].phases[-2:]]

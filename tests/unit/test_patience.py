@@ -235,7 +235,7 @@ def test_a_try_that_the_server_ended_is_no_silence(kind):
     assert verdict(tried(kind), []) == ""
 
 
-def limited(*, kind="http.rate_limited", again=True):
+def limited(*, kind="http.rate_limited", again=True, by="agent:a/llm"):
     """An agent's execution that ended so after its retries, and the next one, that asks as well."""
 
     def closing(ident, end, kind):
@@ -243,7 +243,7 @@ def limited(*, kind="http.rate_limited", again=True):
 
     frames = [span("agent.execution", 1.0, "agent:a", "1.1"), span("http.request", 1.1, "agent:a/llm", "1.2", "1.1")]
     frames += [closing("1.2", 1.2, "http.rate_limited"), closing("1.1", 8.0, kind)]
-    frames += [span("agent.execution", 8.1, "agent:a", "1.3"), span("http.request", 8.2, "agent:a/llm", "1.4", "1.3")]
+    frames += [span("agent.execution", 8.1, "agent:a", "1.3"), span("http.request", 8.2, by, "1.4", "1.3")]
     frames += [closing("1.4", 8.3, "http.rate_limited")] if again else []
     return Live(KICKOFF, 9.0, 0.0, 8.3, frames)
 
@@ -252,7 +252,11 @@ def test_an_agent_that_failed_for_a_rate_limit_and_meets_it_again_ends_the_crew(
     assert verdict(limited(), []) == "agent:a failed for the rate limit of its model, and meets it again"
 
 
-@pytest.mark.parametrize("given", [{"again": False}, {"kind": "http.server_error"}], ids=["let through", "another"])
+@pytest.mark.parametrize(
+    "given",
+    [{"again": False}, {"kind": "http.server_error"}, {"by": "tool:search"}],
+    ids=["let through", "another", "a tool's"],
+)
 def test_an_agent_that_may_get_through_this_time_goes_on(given):
     assert verdict(limited(**given), []) == ""
 
