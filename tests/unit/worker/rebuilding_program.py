@@ -11,13 +11,13 @@ os.environ.update(
     AWS_EC2_METADATA_DISABLED="true",
 )
 
-import httpx  # noqa: E402
-from crewai import LLM  # noqa: E402
-from google.genai.types import HttpOptions  # noqa: E402
+import httpx
+from crewai import LLM
+from google.genai.types import HttpOptions
 
-from crewdoctor.model.probe import CannotProbe  # noqa: E402
-from crewdoctor.worker.construction import watched  # noqa: E402
-from crewdoctor.worker.rebuilding import rebuilt  # noqa: E402
+from crewdoctor.model.probe import CannotProbe
+from crewdoctor.worker.construction import watched
+from crewdoctor.worker.rebuilding import rebuilt
 
 GPT, KEY = "openai/gpt-4.1-mini", {"api_key": "of-nobody"}
 AWS = {"aws_access_key_id": "of-nobody", "aws_secret_access_key": "of-nobody", "region_name": "us-east-1"}
