@@ -68,6 +68,12 @@ class LoadedCrew(Protocol):
         They hold the key: they stay in the worker. Raises CannotProbe for a foreign model, ValueError without a key.
         """
 
+    def rebuilt(self, subject: str, seconds: float) -> tuple[Any, dict[str, float]]:
+        """Return the model built again from its recorded arguments, its timeouts at most `seconds`; never a copy.
+
+        And what those timeouts say in the user's code, by argument. Raises CannotProbe where it cannot be rebuilt.
+        """
+
     def use_embedded(self, base_url: str) -> list[str]:
         """Put the embedded endpoint under every model of the crew (rebuilt, never copied); subjects replaced."""
 

@@ -18,6 +18,7 @@ from crewdoctor.model.layer import Layer
 from crewdoctor.model.setting import Provenance, Setting
 from crewdoctor.wire.codec import encode
 from crewdoctor.worker import providers
+from crewdoctor.worker.construction import watched
 from crewdoctor.worker.crew_facts import (
     agent_entries,
     agent_settings,
@@ -72,13 +73,14 @@ def inventory_of(target: Target, given: dict[str, Any], target_name: str) -> tup
         read = suggested_inputs(target.place)
         origins |= dict.fromkeys(read.keys() - inputs.keys(), "a kickoff in the source")
         inputs = {**read, **inputs}
-    parts = parts_of(target.crew, inputs)
+    with watched(target.constructions):  # models named by text are made here
+        parts = parts_of(target.crew, inputs)
     learn_objects([*parts.tools.values(), *(slot.live for slot in parts.slots.values())])
     origins = {name: origins[name] for name in sorted(origins.keys() - given.keys())}
     inventory = replace(
         _inventory(target, parts, inputs), target=target_name, inputs_required=required, inputs_from=origins
     )
-    return inventory, LoadedCrew(parts, inputs)
+    return inventory, LoadedCrew(parts, inputs, target.constructions)
 
 
 def _inventory(target: Target, parts: Parts, inputs: dict[str, Any]) -> Inventory:
