@@ -21,7 +21,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from crewdoctor.model.layer import Layer
-from crewdoctor.model.probe import CannotProbe, LoadedCrew
+from crewdoctor.model.probe import CannotProbe, LoadedCrew, Redirected
 from crewdoctor.model.span import Failure, FailureKind
 from crewdoctor.wire.codec import encode
 from crewdoctor.wire.lines import LONGEST_TEXT, clipped, line_of
@@ -277,6 +277,12 @@ class Recorder:
     def blocked(self) -> tuple[str, ...]:
         """What the guard has stopped in this step so far."""
         return tuple(self.stopped_writes)
+
+    def redirect(self, ports: Sequence[int] = ()) -> Redirected:
+        """Lead this process from now on. Raises CannotProbe."""
+        from crewdoctor.worker.redirect import redirect
+
+        return redirect(ports)
 
     arguments = staticmethod(realistic)
     error_in = staticmethod(error_in)
