@@ -34,7 +34,7 @@ from crewdoctor.worker.load_reasons import deadline_passed
 from crewdoctor.worker.loaded import LoadedCrew
 from crewdoctor.worker.loader import Target, load
 from crewdoctor.worker.lock_store import lock_endpoint
-from crewdoctor.worker.machine import environment_facts, proxies, rate_limit_attempts, versions
+from crewdoctor.worker.machine import counts_tokens, environment_facts, proxies, rate_limit_attempts, versions
 from crewdoctor.worker.parts import Parts, parts_of
 from crewdoctor.worker.peers import noted_peers
 from crewdoctor.worker.provenance import Sources
@@ -124,6 +124,7 @@ def _inventory(target: Target, parts: Parts, inputs: dict[str, Any]) -> Inventor
             **environment_facts(),
             "stand_in_keys": list(target.stand_ins),
             "rate_limit_attempts": rate_limit_attempts(),
+            "token_count_preflight": counts_tokens(),
         },
     )
 
