@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from crewdoctor.model.options import Options
+from crewdoctor.model.options import STYLES, Options
 from crewdoctor.model.refusal import Refusal
 
 PREFIX = "CREWDOCTOR_"
@@ -31,6 +31,8 @@ _INTERNAL = frozenset(
         "hosts",
         "model",
         "input_origins",
+        "scale",
+        "yes_load_this_endpoint",
     }
 )
 """Options that belong to one run; a config file cannot set them."""
@@ -264,6 +266,9 @@ _READERS: dict[str, Callable[[Any, str], Any]] = {
     "deadline": _duration,
     "outer": _duration,
     "max_llm_calls": _count,
+    "style": _choice(*STYLES),
+    "max_concurrency": _count,
+    "model_latency": _duration,
     "python": _text,
     "allow_tools": _words,
     "select": _codes,
@@ -272,4 +277,8 @@ _READERS: dict[str, Callable[[Any, str], Any]] = {
     "dry_run": _truth,
     "verbosity": _count,
 }
-_EXPECTED = {"include_content": "; write true or false", "max_llm_calls": "; write a number"}
+_EXPECTED = {
+    "include_content": "; write true or false",
+    "max_llm_calls": "; write a number",
+    "max_concurrency": "; write a number",
+}
