@@ -25,14 +25,23 @@ class Spanned(Protocol):
     """A span as its recorder knows it."""
 
     id: str
-    name: str
     subject: str
     layer: str
     start: float
     end: float | None
     failure: Failure | None
-    attrs: dict[str, Any]
-    added: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """One of docs/spans.md."""
+
+    @property
+    def attrs(self) -> dict[str, Any]:
+        """Attributes given at the start."""
+
+    @property
+    def added(self) -> dict[str, Any]:
+        """Attributes given at the end."""
 
 
 class Lines:
