@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from contextvars import ContextVar, Token
 from dataclasses import dataclass
 from types import TracebackType
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from crewdoctor.model.layer import Layer
 from crewdoctor.model.span import Failure
+from crewdoctor.wire.lines import Lines
 
 if TYPE_CHECKING:
     from crewdoctor.worker.recorder import Recorder
@@ -86,6 +87,19 @@ class Recorded:
     def open(self) -> bool:
         """Whether it is going on."""
         return self.end is None
+
+    @property
+    def place(self) -> Hashable:
+        """Whose it is and where it leads, if there may be many of the same (`wire/thinning.py`)."""
+        return None
+
+    def opening(self, lines: Lines) -> str:
+        """`attrs` as text."""
+        return lines.body(self.attrs)
+
+    def closing(self, lines: Lines) -> str:
+        """`added` as text."""
+        return lines.members(self.added)
 
     def cut(self, failure: Failure | None) -> None:
         """End it from without."""

@@ -168,7 +168,7 @@ class Spool:
         if on_wire and ended and each.failure is None:
             above = each.above
             beneath = above is not None and above.name in WIRE
-            if above.state == DROPPED if beneath and above is not None else not self._thinning.keeps(name):
+            if above.state == DROPPED if beneath and above is not None else not self._thinning.keeps(name, each.place):
                 self.dropped[name] += 1
                 return True
         self._written += 1

@@ -6,7 +6,7 @@ Tapped at the call, not with a TraceConfig: only there is the timeout of this ve
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import lru_cache
 from types import ModuleType
 from typing import Any
@@ -17,7 +17,7 @@ from crewdoctor.worker.recorder import Recorder
 from crewdoctor.worker.taps.calls import HttpCall
 from crewdoctor.worker.taps.identity import number_of, numbers
 from crewdoctor.worker.taps.tap import BlockedWouldWrite, Tap, wire
-from crewdoctor.worker.taps.words import attributes
+from crewdoctor.worker.taps.words import Telling, attributes
 from crewdoctor.worker.taps.writes import may_send
 
 _CALL = "_crewdoctor_call"
@@ -92,8 +92,8 @@ def _requests(tap: Tap) -> Callable[[Callable[..., Any]], Callable[..., Any]]:  
         headers = more.get("headers")
         known = held.get(id(session))
         number = known[1] if known is not None and known[0]() is session else number_of(session)
-        raw = (method, place, limits, given, headers and _headers(headers), more.get("proxy"), number)
-        return HttpCall(recorder, _told, raw, waits=True)
+        raw = (place[1], method, place, limits, given, headers and _headers(headers), more.get("proxy"), number)
+        return HttpCall(recorder, _TELLING, raw, waits=True)
 
     def make(original: Callable[..., Any]) -> Callable[..., Any]:
         async def _request(session: Any, method: str, str_or_url: Any, **more: Any) -> Any:
@@ -148,9 +148,16 @@ def _over(call: HttpCall, reader: Any) -> None:
     call.finish()
 
 
-def _told(raw: tuple[Any, ...]) -> dict[str, Any]:
+def _key(raw: tuple[Any, ...]) -> Hashable:
+    _, method, place, limits, given, headers, proxy, number = raw
+    if headers or proxy or not (given is None or given is limits or isinstance(given, (int, float))):
+        return None
+    return (method, place, limits, given is None or given is limits or given, number)
+
+
+def _words(raw: tuple[Any, ...]) -> dict[str, Any]:
     """Attributes of a request, from what was at hand when it began."""
-    method, (scheme, host, port, path), limits, given, headers, proxy, number = raw
+    _, method, (scheme, host, port, path), limits, given, headers, proxy, number = raw
     headers = headers or {}
     count = headers.get("x-stainless-retry-count", "")
     return attributes(
@@ -165,6 +172,9 @@ def _told(raw: tuple[Any, ...]) -> dict[str, Any]:
         proxy=_proxy(proxy),
         number=number,
     )
+
+
+_TELLING = Telling(_words, _key)
 
 
 def _place(session: Any, url: Any) -> tuple[str, str, int | None, str]:

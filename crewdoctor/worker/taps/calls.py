@@ -12,17 +12,18 @@ from __future__ import annotations
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Hashable
 from contextvars import Token
 from typing import Any
 
 from crewdoctor.model.span import Failure
+from crewdoctor.wire.lines import Lines
 from crewdoctor.worker.classify import classify, of_status
 from crewdoctor.worker.operation import Operation, Recorded, current, loop, running_task
 from crewdoctor.worker.recorder import ENDED_KEPT, Recorder
 from crewdoctor.worker.spool import MOST_WAITING
 from crewdoctor.worker.taps.connections import Exchange
-from crewdoctor.worker.taps.words import bracketed, of_headers
+from crewdoctor.worker.taps.words import Telling, bracketed, of_headers
 
 _FAILING = 400
 _monotonic, _get_ident = time.monotonic, threading.get_ident
@@ -34,7 +35,7 @@ class HttpCall(Recorded):
 
     __slots__ = (
         "_attrs",
-        "_tell",
+        "_telling",
         "exchange",
         "first",
         "floor",
@@ -59,10 +60,8 @@ class HttpCall(Recorded):
     name = "http.request"
     is_request = True
 
-    def __init__(
-        self, recorder: Recorder, tell: Callable[[Any], dict[str, Any]], raw: Any, *, waits: bool = False
-    ) -> None:
-        """`tell(raw)` gives `attributes`. `waits`: it is a coroutine that waits, nobody's thread."""
+    def __init__(self, recorder: Recorder, telling: Telling, raw: tuple[Any, ...], *, waits: bool = False) -> None:
+        """`raw`: what `telling` makes its attributes of; the host comes first. `waits`: a coroutine does, no thread."""
         # All of `Recorder.open`, written out: this stands in the way of every request.
         spans, ident = recorder._spans, _get_ident()
         parent = current.get() or recorder.thread_spans.get(ident)
@@ -72,7 +71,7 @@ class HttpCall(Recorded):
         else:
             self.subject, self.layer = above.subject, above.layer
             above.requests += 1
-        self.recorder, self.above, self.thread_id, self._tell, self.raw = recorder, above, ident, tell, raw
+        self.recorder, self.above, self.thread_id, self._telling, self.raw = recorder, above, ident, telling, raw
         thread = _threads.get(ident)
         self.thread = thread._name if thread is not None else ""
         self.end = self.failure = self.first = self.exchange = self.others = self.headers = self._attrs = None
@@ -98,6 +97,7 @@ class HttpCall(Recorded):
     exchange: Exchange | None
     """The latest one on the wire inside it; `others` before it, and `on_wire` the bytes of those that are over."""
     others: list[Exchange] | None
+    raw: tuple[Any, ...] | None
     headers: Any
     """Those of the answer, as its library holds them."""
     task: weakref.ReferenceType[Any] | None
@@ -110,7 +110,9 @@ class HttpCall(Recorded):
         """Attributes given at the start."""
         held = self._attrs
         if held is None:
-            held = self._attrs = {**self._tell(self.raw), "thread": self.thread} if self.raw is not None else {}
+            held = self._attrs = (
+                {**self._telling.words(self.raw), "thread": self.thread} if self.raw is not None else {}
+            )
         return held
 
     @property
@@ -124,6 +126,29 @@ class HttpCall(Recorded):
         if self.gap:
             told["gap_max"] = round(self.gap, 6)
         return told
+
+    @property
+    def place(self) -> Hashable:
+        """Whose it is and where it leads."""
+        return (self.subject, self.raw[0] if self.raw is not None else None)
+
+    def opening(self, lines: Lines) -> str:
+        """`attrs` as text."""
+        key = self._telling.key(self.raw) if self.raw is not None else None
+        if key is None:
+            return lines.body(self.attrs)
+        key = (key, self.thread)
+        return lines.known(key) or lines.learn(key, self.attrs)
+
+    def closing(self, lines: Lines) -> str:
+        """`added` as text."""
+        if self.first is None or of_headers(self.headers):
+            return lines.members(self.added)
+        gap = f',"gap_max":{self.gap:.6f}' if self.gap else ""
+        return (
+            f'{{"received_bytes":{self.received or self.on_wire},"phase":"body","status":{self.status:d},'
+            f'"first_byte":{self.first - self.start:.6f}{gap}}}'
+        )
 
     def phase(self, received: int) -> str:
         """How far it got, with `received` bytes: `wait` for a first byte, within the `headers`, or in the `body`."""

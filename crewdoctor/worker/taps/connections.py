@@ -15,6 +15,7 @@ from threading import get_ident
 from typing import Any
 
 from crewdoctor.model.span import Failure
+from crewdoctor.wire.lines import Lines
 from crewdoctor.worker.classify import classify
 from crewdoctor.worker.operation import Operation, Recorded, current
 from crewdoctor.worker.recorder import Recorder
@@ -134,6 +135,30 @@ class Exchange(Recorded):
             "phase": "receive" if self.received else "wait" if self.sent else "send",
             "timeout": told(self.limit),
         }
+
+    @property
+    def place(self) -> Hashable:
+        """Whose it is and where it leads."""
+        return (self.subject, self.connection.peer)
+
+    def opening(self, lines: Lines) -> str:
+        """`attrs` as text: the same for every exchange on a connection but the first."""
+        asked = self.asked
+        if type(asked) is dict:
+            return lines.body(self.attrs)
+        key = (self.connection.number, asked, self.reused)
+        return lines.known(key) or lines.learn(key, self.attrs)
+
+    def closing(self, lines: Lines) -> str:
+        """`added` as text."""
+        first, limit = self.first, self.limit
+        if first is None or type(limit) is dict:
+            return lines.members(self.added)
+        said = lines.known(limit) or lines.learn(limit, {"phase": "receive", "timeout": told(limit)})
+        return (
+            f'{{"sent_bytes":{self.sent},"received_bytes":{self.received},"send":{self.handed - self.start:.6f},'
+            f'"first_byte":{first - self.start:.6f},"receive":{self.last - first:.6f},{said[1:]}'
+        )
 
     def cut(self, failure: Failure | None) -> None:
         """End it from without."""

@@ -17,7 +17,7 @@ from crewdoctor.worker.recorder import Recorder
 from crewdoctor.worker.taps.calls import HttpCall
 from crewdoctor.worker.taps.identity import number_of
 from crewdoctor.worker.taps.tap import BlockedWouldWrite, Tap, TimedSpan, wire
-from crewdoctor.worker.taps.words import as_told, attributes
+from crewdoctor.worker.taps.words import AS_TOLD, attributes
 from crewdoctor.worker.taps.writes import may_send
 
 _CALLERS = {"requests": "requests", "botocore": "botocore", "urllib3": "urllib3", "urllib": "urllib"}
@@ -178,7 +178,7 @@ def _begun(recorder: Recorder, connection: Any, method: str, url: str) -> HttpCa
         number=number_of(connection),
         **target,
     )
-    return HttpCall(recorder, as_told, told)
+    return HttpCall(recorder, AS_TOLD, (target["host"], told))
 
 
 def _target(connection: Any, url: str) -> dict[str, Any]:

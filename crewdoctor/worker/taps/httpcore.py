@@ -7,7 +7,7 @@ those of the request itself, `request.extensions["timeout"]`. The body's end is 
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Hashable, Iterator
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ from crewdoctor.worker.recorder import Recorder
 from crewdoctor.worker.taps.calls import HttpCall
 from crewdoctor.worker.taps.identity import ByObject, number_of
 from crewdoctor.worker.taps.tap import BlockedWouldWrite, Tap, wire
-from crewdoctor.worker.taps.words import attributes
+from crewdoctor.worker.taps.words import Telling, attributes
 from crewdoctor.worker.taps.writes import may_send
 
 _ASKED = frozenset({b"u", b"U", b"x", b"X"})
@@ -140,8 +140,8 @@ class _Pools:
             may_send(recorder, method, url.host.decode("ascii", "replace"), url.target.decode("latin-1"))
         known = self._pools.held.get(id(pool))
         of = known[1] if known is not None and known[0]() is pool else self._pools.of(pool)
-        raw = (of, request.method, url, request.extensions.get("timeout"), request.headers)
-        return HttpCall(recorder, _told, raw, waits=waits)
+        raw = (url.host, of, request.method, url, request.extensions.get("timeout"), request.headers)
+        return HttpCall(recorder, _TELLING, raw, waits=waits)
 
     def _around(self, original: Callable[..., Any]) -> Callable[..., Any]:
         tap, recorder, begin = self.tap, self.recorder, self.begin
@@ -201,9 +201,18 @@ class _Pools:
         return handle_async_request
 
 
-def _told(raw: tuple[_Pool, bytes, Any, dict[str, Any] | None, Any]) -> dict[str, Any]:
+_Raw = tuple[bytes, _Pool, bytes, Any, dict[str, Any] | None, Any]
+
+
+def _key(raw: _Raw) -> Hashable:
+    host, pool, method, url, timeouts, given = raw
+    asked = tuple([each for each in given if each[0][:1] in _ASKED])
+    return (host, pool, method, url.scheme, url.port, url.target, tuple((timeouts or {}).items()), asked)
+
+
+def _words(raw: _Raw) -> dict[str, Any]:
     """Attributes of a request, from what was at hand when it began."""
-    pool, method, url, timeouts, given = raw
+    _, pool, method, url, timeouts, given = raw
     headers = {name.lower(): value for name, value in given if name[:1] in _ASKED}
     return attributes(
         client="openai" if b"openai" in headers.get(b"user-agent", b"").lower() else pool.client,
@@ -217,6 +226,9 @@ def _told(raw: tuple[_Pool, bytes, Any, dict[str, Any] | None, Any]) -> dict[str
         proxy=pool.proxy,
         number=pool.number,
     )
+
+
+_TELLING = Telling(_words, _key)
 
 
 def _timeouts(given: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ headers and body are told by `http_client.py`, which finds the request going on 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ from crewdoctor.worker.taps.calls import HttpCall
 from crewdoctor.worker.taps.http_client import caller, here, split
 from crewdoctor.worker.taps.identity import ByObject, number_of
 from crewdoctor.worker.taps.tap import BlockedWouldWrite, Tap, wire
-from crewdoctor.worker.taps.words import attributes
+from crewdoctor.worker.taps.words import Telling, attributes
 from crewdoctor.worker.taps.writes import may_send
 
 
@@ -53,7 +53,7 @@ def _requests(tap: Tap) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
             host, path = _where(of, url)[1::2]
             may_send(recorder, method, str(host), str(path))
         limits = timeout if hasattr(timeout, "read_timeout") else pool.timeout
-        call = here.call = HttpCall(recorder, _told, (caller(), method, of, url, limits))
+        call = here.call = HttpCall(recorder, _TELLING, (of.host, caller(), method, of, url, limits))
         return call
 
     def make(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -83,9 +83,18 @@ def _requests(tap: Tap) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     return make
 
 
-def _told(raw: tuple[str, str, _Pool, str, Any]) -> dict[str, Any]:
+_Raw = tuple[str, str, str, _Pool, str, Any]
+
+
+def _key(raw: _Raw) -> Hashable:
+    _, client, method, pool, url, limits = raw
+    asked = getattr(limits, "_connect", None), getattr(limits, "_read", None), getattr(limits, "total", None)
+    return (client, method, pool, url, type(limits), *asked)
+
+
+def _words(raw: _Raw) -> dict[str, Any]:
     """Attributes of urllib3's request, from what was at hand when it began."""
-    client, method, pool, url, limits = raw
+    _, client, method, pool, url, limits = raw
     scheme, host, port, path = _where(pool, url)
     return attributes(
         client=client,
@@ -98,6 +107,9 @@ def _told(raw: tuple[str, str, _Pool, str, Any]) -> dict[str, Any]:
         proxy=pool.proxy,
         number=pool.number,
     )
+
+
+_TELLING = Telling(_words, _key)
 
 
 def _where(pool: _Pool, url: str) -> tuple[str, str, int | None, str]:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Hashable, Iterable
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 _RATE = "x-ratelimit-"
 _TELLING = frozenset({b"r", b"R", b"x", b"X", "r", "R", "x", "X"})
 """First letters of the headers that are read of an answer."""
+
+
+class Telling(NamedTuple):
+    """How a tap puts its requests into words, once they are written or somebody asks."""
+
+    words: Callable[[Any], dict[str, Any]]
+    """From what it noted: `attributes`."""
+    key: Callable[[Any], Hashable]
+    """What these depend on, if that is quicker to say than they are; None where it is not."""
 
 
 def attributes(  # noqa: PLR0913 - a request has that many parts
@@ -43,9 +52,8 @@ def attributes(  # noqa: PLR0913 - a request has that many parts
     return told
 
 
-def as_told(raw: dict[str, Any]) -> dict[str, Any]:
-    """`tell` of a tap that has put it into words already."""
-    return raw
+AS_TOLD = Telling(lambda raw: raw[1], lambda _raw: None)
+"""Of a tap that has put a request into words already: `raw` is the host and these."""
 
 
 @lru_cache(maxsize=512)

@@ -11,7 +11,7 @@ from crewdoctor.worker.recorder import Recorder
 from crewdoctor.worker.taps.calls import HttpCall
 from crewdoctor.worker.taps.connections import Connection
 from crewdoctor.worker.taps.shared import connections_of
-from crewdoctor.worker.taps.words import as_told, attributes
+from crewdoctor.worker.taps.words import AS_TOLD, attributes
 
 LIMIT = {"timeout": 5.0}
 
@@ -29,7 +29,9 @@ def recorder():
 @pytest.fixture
 def call(recorder):
     where = {"scheme": "http", "host": "h", "port": 80, "path": "/"}
-    made = HttpCall(recorder, as_told, attributes(client="httpx", method="GET", timeout={"read": LIMIT}, **where))
+    made = HttpCall(
+        recorder, AS_TOLD, ("h", attributes(client="httpx", method="GET", timeout={"read": LIMIT}, **where))
+    )
     yield made
     made.finish()
 
