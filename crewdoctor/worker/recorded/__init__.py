@@ -32,7 +32,7 @@ class _Beating(Watchdog):
     def look(self, *, everything: bool = False) -> None:
         """Look once, and say that there was somebody to look."""
         super().look(everything=everything)
-        if self._due or self._recorder.inflight:
+        if self._due or self._recorder.in_flight():
             self._recorder.move()
 
 
