@@ -43,6 +43,7 @@ def diagnose(
         ),
     ] = None,
     outer: flags.Outer = None,
+    prove: flags.Prove = False,
     python: flags.Python = None,
     dry_run: flags.DryRun = False,
     include_content: Annotated[
@@ -70,6 +71,7 @@ def diagnose(
         "max_llm_calls": max_llm_calls,
         "allow_tools": allow_tool,
         "outer": outer,
+        "prove": prove or None,
         "python": python,
         "dry_run": dry_run or None,
         "include_content": include_content or None,
