@@ -20,6 +20,13 @@ PROBE = "tool.stall"
 STALL_KEYS = (f"result:{PROBE}", "experiments")
 """What reading stalls touches."""
 RESOLVER, KERNEL = "the system's resolver", "the kernel"
+IN_WORDS = {
+    Phase.LOOKUP: "when its name was asked for",
+    Phase.CONNECT: "before it was connected",
+    Phase.TLS: "in the TLS handshake",
+    Phase.REQUEST: "after the request",
+    Phase.BODY: "in the middle of the answer",
+}
 _GRACE = 2.0
 """Seconds a limit may be late."""
 _LONGEST = 160
@@ -33,6 +40,18 @@ def stalls(evidence: Evidence, subject: str | None = None) -> tuple[Stall, ...]:
     inside = Evidence(replace(evidence.recording, spans=kept.spans, events=kept.events, stacks=kept.stacks))
     ordered = sorted(results, key=lambda each: (each.step.subject, list(Phase).index(_phase(each))))
     return tuple(_stall(inside, result, spans.get(result.step.id)) for result in ordered)
+
+
+def ends(tried: tuple[Stall, ...], place: Location | None) -> bool:
+    """Whether a call (at `place`, where it is known) was seen to end, or to be bounded, once its request was out."""
+    ended = {Outcome.GAVE_UP, Outcome.LIMITED}
+    asked = [each for each in tried if each.phase in {Phase.REQUEST, Phase.BODY} and each.outcome in ended]
+    return bool(asked) and (place is None or any(same_line(each.location, place) for each in asked))
+
+
+def same_line(one: Location | None, other: Location | None) -> bool:
+    """Whether both are the same line of the same file."""
+    return one is not None and other is not None and (one.file, one.line) == (other.file, other.line)
 
 
 def _phase(result: StepResult) -> Phase:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from crewdoctor.model.phase import Phase
-from crewdoctor.model.setting import Location, Timeout
+from crewdoctor.model.setting import UNKNOWN, Location, Timeout
 
 
 class Outcome(str, Enum):
@@ -37,7 +37,7 @@ class Stall:
     """host:port it waited for, or the hosts it asked."""
     seconds: float = 0.0
     """Until it gave up; else as long as it was watched."""
-    limit: Timeout | None = None
+    limit: Timeout = UNKNOWN
     """In force where it was still waiting."""
     limited_by: str = ""
     """Whose limit that is, where it is not the call's own: `the system's resolver`, `the kernel`."""
