@@ -14,7 +14,7 @@ import socket
 import ssl
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -108,9 +108,17 @@ class Redirect:
         self.phase = phase
         self.prompter.ask("play", phase=phase.value, status=status, headers=headers or {}, body=body)
 
+    def listen(self, listener: Callable[[dict[str, Any]], None]) -> None:
+        """Tell `listener` what is heard from now on."""
+        self.prompter.listener = listener
+
     def heard(self, what: str = "") -> list[dict[str, Any]]:
         """What the server heard since the canary, of one kind or of all: `what at n`, `host port method`."""
         return [each for each in self.prompter.heard if not what or each["what"] == what]
+
+    def end(self) -> None:
+        """End the server; whatever is led from now on is refused."""
+        self.prompter.end()
 
     # --- beginning -----------------------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from crewdoctor.model.plan import Step
 from crewdoctor.model.probe import CannotProbe, LoadedCrew
 from crewdoctor.model.span import Failure
 from crewdoctor.wire.codec import decode, encode
-from crewdoctor.worker import namespace
+from crewdoctor.worker import namespace, points
 from crewdoctor.worker.inflight import settle_idle
 from crewdoctor.worker.recorder import Recorder
 from crewdoctor.worker.watchdog import Watchdog
@@ -120,9 +120,13 @@ def perform(order: Order, holder: CrewHolder) -> None:
     )
     watchdog = Watchdog(recorder, order.control, holder.project_root)
     watchdog.start()
+    recorder.watcher = lambda: watchdog.look(everything=True)
     status, reason, failure = _run(holder, step)
     if os.getpid() != me:
         os._exit(0)  # a child the step forked came back up our stack
+    recorder.watcher = None
+    if points.switch.lead is not None:
+        points.switch.lead.end()
     watchdog.stop()
     settle_idle()
     for stream in (sys.stdout, sys.stderr):
