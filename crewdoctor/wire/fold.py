@@ -19,6 +19,7 @@ from crewdoctor.model.result import Status, StepResult
 from crewdoctor.model.span import Event, Failure, Span, Stack
 from crewdoctor.wire.codec import WireError, decode
 from crewdoctor.wire.frames import from_line
+from crewdoctor.wire.hosts_seen import with_hosts_seen
 from crewdoctor.wire.program import Processes, given_up, inspected, last_word, merged, results_of
 from crewdoctor.wire.thinning import WIRE, Thinning
 
@@ -186,6 +187,8 @@ class Fold:
         spans = sorted(_rooted(self.spans), key=lambda each: each.start)
         results = [*self.results, *self._cut_off()]
         if self.of_program:
+            if self.inventory is not None:
+                self.inventory = with_hosts_seen(self.inventory, spans)
             results = results_of(self.processes, spans, self.events, self.facts)
             spans = given_up(spans, self.events, results)
             results += [inspected(self.inventory, results[0].start)] if self.inventory and results else []

@@ -13,9 +13,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from crewdoctor.model.inventory import Endpoint, Inventory, LlmEntry, Unexamined
+from crewdoctor.model.inventory import Endpoint, Inventory, KickoffEntry, LlmEntry, Unexamined
 from crewdoctor.model.layer import Layer
-from crewdoctor.model.setting import Provenance, Setting
+from crewdoctor.model.setting import Location, Provenance, Setting
+from crewdoctor.scan.kickoffs import kickoffs_in
 from crewdoctor.wire.codec import encode
 from crewdoctor.worker import providers
 from crewdoctor.worker.construction import watched
@@ -34,7 +35,7 @@ from crewdoctor.worker.load_reasons import deadline_passed
 from crewdoctor.worker.loaded import LoadedCrew
 from crewdoctor.worker.loader import Target, load
 from crewdoctor.worker.lock_store import lock_endpoint
-from crewdoctor.worker.machine import environment_facts, proxies, rate_limit_attempts, versions
+from crewdoctor.worker.machine import counts_tokens, environment_facts, proxies, rate_limit_attempts, versions
 from crewdoctor.worker.parts import Parts, parts_of
 from crewdoctor.worker.peers import noted_peers
 from crewdoctor.worker.provenance import Sources
@@ -120,10 +121,12 @@ def _inventory(target: Target, parts: Parts, inputs: dict[str, Any]) -> Inventor
         scan=tuple(entry for tool in tools for entry in tool.scan),
         inputs_given=tuple(inputs),
         unexamined=tuple(unexamined),
+        kickoffs=_kickoffs(str(target.place.file)),
         environment={
             **environment_facts(),
             "stand_in_keys": list(target.stand_ins),
             "rate_limit_attempts": rate_limit_attempts(),
+            "token_count_preflight": counts_tokens(),
         },
     )
 
@@ -183,6 +186,14 @@ def _beside(parts: Parts) -> Iterator[Endpoint | Unexamined]:
         yield from side_endpoints(parts)
     except Exception as error:  # what crewai changed its mind about must not cost the inventory
         yield Unexamined("crew", f"memory, knowledge and MCP servers could not be read: {type(error).__name__}")
+
+
+def _kickoffs(file: str) -> KickoffEntry | None:
+    found = kickoffs_in(file)
+    if found is None:
+        return None
+    location = Location(found.file, found.line, "", found.source)
+    return KickoffEntry(found.style, location, found.pool, found.workers)
 
 
 def _search(target: Target) -> tuple[str, ...]:
