@@ -154,8 +154,5 @@ class Bench(Protocol):
     def error_in(self, output: Any) -> str:
         """Return the error a tool returned as its answer (it raised nothing), one short line; empty for an answer."""
 
-    def look(self) -> None:
-        """Record the stacks of whatever is blocked right now."""
-
     def move(self) -> None:
         """Tell the supervisor that something moved (bytes, spans and events do so by themselves)."""

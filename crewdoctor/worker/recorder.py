@@ -58,8 +58,6 @@ class Recorder:
         self.may_write: frozenset[str] = frozenset()
         self.writes_blocked = 0
         """Above zero: taps stop what may change the world (`blocked.would_write`). Process-wide: tools use threads."""
-        self.watcher: Callable[[], None] | None = None
-        """Looks at what blocks, now: the watchdog's, while a step runs."""
         self.load: Callable[[], LoadedCrew] | None = None
         self.current = current
         self.own_lines: list[str] = []
@@ -285,11 +283,6 @@ class Recorder:
         from crewdoctor.worker.redirect import redirect
 
         return redirect(ports)
-
-    def look(self) -> None:
-        """Record the stacks of whatever is blocked right now."""
-        if self.watcher is not None:
-            self.watcher()
 
     arguments = staticmethod(realistic)
     error_in = staticmethod(error_in)
