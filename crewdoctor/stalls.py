@@ -79,19 +79,24 @@ def _stall(inside: Evidence, result: StepResult, span: Span | None) -> Stall:
         connections=max(int(heard.get("accepted", 0)), sum(each.name == "tcp.connect" for each in wires)),
         evidence=(span.id,),
     )
+    if stall.phase in {Phase.REQUEST, Phase.BODY} and heard.get("hello", 0) > heard.get("secured", 0) == 0:
+        return replace(stall, reason="it does not take the certificate of an experiment", seen=_seen(span))
     if not unfinished(span):
         if not any(met.values()):
             return replace(stall, outcome=Outcome.NO_NETWORK, seen=_seen(span))
         outcome = Outcome.GAVE_UP if met[stall.phase] else Outcome.NOT_MET
         return replace(stall, outcome=outcome, seen=_seen(span), location=_line(inside, span))
-    return _waiting(stall, blocked(inside, span), facts, met=met[stall.phase])
+    if any(met.values()) and not met[stall.phase]:
+        return replace(stall, outcome=Outcome.NOT_MET)
+    wait = blocked(inside, span)
+    return _waiting(replace(stall, location=wait.location or _line(inside, span)), wait, facts)
 
 
 def _met(heard: dict[str, int], wires: list[Span]) -> Iterator[tuple[Phase, bool]]:
     """Which phases its calls went through, by what the server heard and what left the client."""
     names = {each.name for each in wires}
     accepted, asked = bool(heard.get("accepted")), bool(heard.get("request"))
-    yield Phase.LOOKUP, bool(heard.get("lookup")) or "dns.lookup" in names
+    yield Phase.LOOKUP, not accepted and (bool(heard.get("lookup")) or "dns.lookup" in names)
     yield Phase.CONNECT, accepted or bool(heard.get("lookup")) or "tcp.connect" in names
     yield Phase.TLS, bool(heard.get("hello"))
     yield Phase.REQUEST, accepted
@@ -107,9 +112,9 @@ def _host(facts: dict[str, object], wires: list[Span]) -> str:
     return ", ".join(str(each) for each in hosts) if isinstance(hosts, list) else ""
 
 
-def _waiting(stall: Stall, wait: Wait, facts: dict[str, object], *, met: bool) -> Stall:
+def _waiting(stall: Stall, wait: Wait, facts: dict[str, object]) -> Stall:
     """It was still waiting when it was watched no longer: what would have ended that."""
-    stall = replace(stall, location=wait.location, evidence=wait.ids, host=wait.host or stall.host)
+    stall = replace(stall, evidence=wait.ids, host=wait.host or stall.host)
     limit = wait.timeout if wait.waiting != "dns" or wait.limited_by else UNKNOWN
     if isinstance(limit, Seconds) and limit.value + _GRACE < wait.silent:
         return replace(stall, limit=limit, reason=f"its limit of {limit.value:g} s did not end it")
@@ -118,7 +123,7 @@ def _waiting(stall: Stall, wait: Wait, facts: dict[str, object], *, met: bool) -
     system = {"dns": (RESOLVER, "resolver_seconds"), "connect": (KERNEL, "kernel_seconds")}.get(wait.waiting)
     if system is not None and isinstance(seconds := facts.get(system[1]), (int, float)):
         return replace(stall, outcome=Outcome.LIMITED, limit=Seconds(float(seconds)), limited_by=system[0])
-    if met and wait.timeout is UNLIMITED and wait.waiting in NETWORK:
+    if wait.timeout is UNLIMITED and wait.waiting in NETWORK:
         return replace(stall, outcome=Outcome.FOR_EVER, limit=UNLIMITED)
     return replace(stall, reason=f"it was in {wait.text}, and what would end that is not known")
 

@@ -80,12 +80,14 @@ class Conversation:
 
     def _by_first_word(self, stream: Any) -> None:
         first = stream.peek(1)[:1]
-        if first == b"*":
+        if stream.peek(4)[:4] == speakers.HTTP2[:4]:
+            speakers.http2(stream, self._say, self._heard)
+        elif first == b"*":
             speakers.redis(stream, self._say, self._heard)
         elif first.isalpha():
             while self._http(stream):
                 pass
-            return
+            return  # it said what the phase lets it say
         elif first:
             self._heard("bytes")
         self._silence()

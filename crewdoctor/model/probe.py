@@ -154,13 +154,8 @@ class Bench(Protocol):
     def error_in(self, output: Any) -> str:
         """Return the error a tool returned as its answer (it raised nothing), one short line; empty for an answer."""
 
-<<<<<<< HEAD
-    def look(self) -> None:
-        """Record the stacks of whatever is blocked right now."""
-=======
     def made(self, name: str) -> list[tuple[dict[str, Any], Failure | None]]:
         """Attributes and failures of the spans called `name` in this step so far; of very many, the latest."""
->>>>>>> 117c5518f5bfe644f1a4a8e5ba6a2543b39047c7
 
     def move(self) -> None:
         """Tell the supervisor that something moved (bytes, spans and events do so by themselves)."""

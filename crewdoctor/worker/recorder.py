@@ -57,8 +57,6 @@ class Recorder:
         self.may_write: frozenset[str] = frozenset()
         self.writes_blocked = 0
         """Above zero: taps stop what may change the world (`blocked.would_write`). Process-wide: tools use threads."""
-        self.watcher: Callable[[], None] | None = None
-        """Looks at what blocks, now: the watchdog's, while a step runs."""
         self.load: Callable[[], LoadedCrew] | None = None
         self.current = current
         self.own_lines: list[str] = []
@@ -282,15 +280,6 @@ class Recorder:
 
         return redirect(ports)
 
-<<<<<<< HEAD
-    def look(self) -> None:
-        """Record the stacks of whatever is blocked right now."""
-        if self.watcher is not None:
-            self.watcher()
-
-    arguments = staticmethod(realistic)
-    error_in = staticmethod(error_in)
-=======
     def made(self, name: str) -> list[tuple[dict[str, Any], Failure | None]]:
         """Attributes and failures of the spans called `name`, as far as they are remembered."""
         return [
@@ -298,7 +287,6 @@ class Recorder:
         ]
 
     arguments, error_in = staticmethod(realistic), staticmethod(error_in)
->>>>>>> 117c5518f5bfe644f1a4a8e5ba6a2543b39047c7
 
     # --- the pipe ------------------------------------------------------------------------------------------------
 

@@ -120,13 +120,9 @@ def perform(order: Order, holder: CrewHolder) -> None:
     )
     watchdog = Watchdog(recorder, order.control, holder.project_root)
     watchdog.start()
-    recorder.watcher = lambda: watchdog.look(everything=True)
     status, reason, failure = _run(holder, step)
     if os.getpid() != me:
         os._exit(0)  # a child the step forked came back up our stack
-    recorder.watcher = None
-    if points.switch.lead is not None:
-        points.switch.lead.end()
     watchdog.stop()
     settle_idle()
     for stream in (sys.stdout, sys.stderr):
@@ -134,6 +130,8 @@ def perform(order: Order, holder: CrewHolder) -> None:
             stream.flush()
     recorder.end(status, reason, failure)
     recorder.disarm()
+    if points.switch.lead is not None:
+        points.switch.lead.end()  # not before: what still waits there would be seen to fail
     with suppress(AttributeError, OSError, ValueError):
         faulthandler.unregister(signal.SIGUSR2)
     for fd in (order.control, order.dump):
