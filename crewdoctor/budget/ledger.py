@@ -174,6 +174,8 @@ class Ledger:
     owners: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Tool subject → agents that may call it."""
     longest_hang: str = ""
+    outers: tuple[Setting, ...] = ()
+    """Limits around the crew, the shortest first."""
 
     def walk(self) -> Iterator[Nested]:
         """Every scope."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from crewdoctor import wording
+from crewdoctor.budget.arithmetic import times, total
 from crewdoctor.model.inventory import ScanEntry
 from crewdoctor.model.recording import Recording
 from crewdoctor.model.setting import UNKNOWN, UNLIMITED, Location, Seconds, Timeout
@@ -47,6 +48,30 @@ class InForce:
     ids: tuple[str, ...] = ()
     """Evidence ids: settings, spans, `scan:<file>:<line>`."""
     location: Location | None = None
+    attempts: int = 1
+    """How often the same wait may be begun, by the client's retries or a decorator's."""
+    slept: float = 0.0
+    """Seconds between those, at most."""
+
+    @property
+    def ceiling(self) -> Timeout:
+        """Of one call of the tool against a peer that stays silent."""
+        return total(times(self.attempts, self.timeout), Seconds(self.slept))
+
+    @property
+    def formula(self) -> str:
+        """`4 attempts x 10 s + 6 s backoff`; `10 s` where nothing is tried again."""
+        once = wording.limit(self.timeout)
+        if self.attempts == 1 or not isinstance(self.timeout, Seconds):
+            return once
+        tail = f" + {wording.exact(round(self.slept, 3))} backoff" if self.slept else ""
+        return f"{self.attempts} attempts {wording.TIMES} {once}{tail}"
+
+    @property
+    def because(self) -> str:
+        """`: 4 attempts x 10 s, tools.py:57`."""
+        what = f": {self.formula}" if self.attempts > 1 else ""
+        return what + (f", {self.where}" if self.where else "")
 
 
 def wire_timeout(value: Any, kind: str = "read") -> Timeout:

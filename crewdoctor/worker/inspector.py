@@ -36,6 +36,7 @@ from crewdoctor.worker.lock_store import lock_endpoint
 from crewdoctor.worker.machine import counts_tokens, environment_facts, proxies, rate_limit_attempts, versions
 from crewdoctor.worker.parts import Parts, parts_of
 from crewdoctor.worker.peers import noted_peers
+from crewdoctor.worker.platform_limits import platform_settings
 from crewdoctor.worker.provenance import Sources
 from crewdoctor.worker.providers.bedrock import keep_from_metadata
 from crewdoctor.worker.secrets_held import learn_objects
@@ -100,6 +101,7 @@ def _inventory(target: Target, parts: Parts, inputs: dict[str, Any]) -> Inventor
     settings += agent_settings(parts, sources) + task_settings(parts, sources)
     settings += crew_settings(target.crew, f"crew:{name}", sources)
     settings += dropped_settings(parts, f"crew:{name}", sources)
+    settings += platform_settings(target.place.root, target.place.file)
     process = getattr(target.crew, "process", "sequential")
     return Inventory(
         target="",
