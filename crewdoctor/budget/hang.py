@@ -33,8 +33,15 @@ def _by_itself(ceiling: Timeout, models: tuple[LlmTerms, ...], tools: dict[str, 
         {subject for subject, known in tools.items() if known.ceiling is UNLIMITED}
         | {terms.subject for terms in models if terms.attempt is UNLIMITED}
     )
-    if endless:
-        return f"for ever ({wording.joined(endless)} {'has' if len(endless) == 1 else 'have'} no timeout)", UNLIMITED
+    again = [subject for subject in endless if subject in tools and tools[subject].attempts == 0]
+    bare = [subject for subject in endless if subject not in again]
+    if bare:
+        return f"for ever ({wording.joined(bare)} {'has' if len(bare) == 1 else 'have'} no timeout)", UNLIMITED
+    if again:
+        return (
+            f"for ever ({wording.joined(again)} {'is' if len(again) == 1 else 'are'} tried without an end)",
+            UNLIMITED,
+        )
     finite = [
         (terms.task.value, f"{terms.subject} silent: {terms.formula}")
         for terms in models

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field, replace
 
 from crewdoctor import wording
 from crewdoctor.budget.arithmetic import RATE_LIMIT_ATTEMPTS, longest, outlives, timeout_of
-from crewdoctor.budget.backoff import of_provider
 from crewdoctor.budget.hang import longest_hang
 from crewdoctor.budget.ledger import Inversion, Ledger, LlmTerms, Nested
 from crewdoctor.budget.limits import InForce, tool_limit
 from crewdoctor.budget.outer import ending, outer_limits
 from crewdoctor.budget.surroundings import around, outer_inversions
+from crewdoctor.model.backoff import of_provider
 from crewdoctor.model.inventory import AgentEntry, Inventory, LlmEntry, TaskEntry
 from crewdoctor.model.recording import Recording
 from crewdoctor.model.setting import UNKNOWN, UNLIMITED, Seconds, Setting, Timeout
@@ -180,7 +180,7 @@ class _Book:
     def tool(self, subject: str) -> Nested:
         known = self.tools.get(subject, InForce())
         text = f"timeout = {wording.limit(known.timeout)}{f' ({known.where})' if known.where else ''}, per read"
-        text = f"{known.formula}; {text}" if known.attempts > 1 else text
+        text = f"{known.formula}; {text}" if known.attempts != 1 else text
         if known.timeout is UNLIMITED:
             text = f"no timeout is set{f' ({known.where})' if known.where else ''}"
         elif known.timeout is UNKNOWN:

@@ -45,7 +45,7 @@ def outer_inversions(
             if outlives(known.ceiling, value):
                 mine = known.written and isinstance(known.ceiling, Seconds)
                 where = f"timeout = {wording.limit(known.timeout)}{f' ({known.where})' if known.where else ''}"
-                text = known.formula if known.attempts > 1 else where
+                text = known.formula if known.attempts != 1 else where
                 yield Inversion(outer, subject, known.ceiling, text, mine and named, _ids(outer, known.ids))
         for subject, deadline in deadlines.items():
             limit = timeout_of(deadline.value)
