@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from crewdoctor import wording
 from crewdoctor.budget import FLAG, Ledger
-from crewdoctor.model.evidence import Evidence
+from crewdoctor.model.evidence import RAMP, Evidence
 from crewdoctor.model.report import Hang, HangEnd, Owner
 from crewdoctor.model.setting import UNKNOWN, UNLIMITED, Location, Seconds, Timeout
 from crewdoctor.model.span import Span
@@ -27,7 +27,7 @@ def hangs(evidence: Evidence) -> tuple[Hang, ...]:
     found: dict[tuple[object, ...], Hang] = {}
     spans = {span.id: span for span in evidence.recording.spans}
     for span in spans.values():
-        if span.name not in OWNERS or not unfinished(span):
+        if span.name not in OWNERS or not unfinished(span) or span.step.startswith(RAMP):
             continue
         if any(each.name in OWNERS and unfinished(each) for each in evidence.children(span)):
             continue

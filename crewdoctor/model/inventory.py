@@ -120,6 +120,19 @@ class ScanEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class KickoffEntry:
+    """A place in the user's source that starts the crew several times at once."""
+
+    style: str
+    """`threads async-each akickoff-each gather processes`"""
+    location: Location
+    pool: str = ""
+    """Who bounds it: the `default` executor, a `sized` one, one of `unknown` size; empty: nobody."""
+    workers: int = 0
+    """Of a `sized` one."""
+
+
+@dataclass(frozen=True, slots=True)
 class Unexamined:
     """Something of the crew that this version cannot look into. Unknown is never shown as fine."""
 
@@ -151,5 +164,7 @@ class Inventory:
     inputs_from: dict[str, str] = field(default_factory=dict)
     """Name of an input or argument that nobody gave to crewdoctor, to where its value came from."""
     unexamined: tuple[Unexamined, ...] = ()
+    kickoffs: KickoffEntry | None = None
+    """How its source starts it many times; None: nowhere that was seen."""
     environment: dict[str, Any] = field(default_factory=dict)
     """Facts about the machine: cpus, load, proxies (redacted), tty, cgroup limits."""

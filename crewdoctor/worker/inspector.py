@@ -13,11 +13,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from crewdoctor.model.inventory import Endpoint, Inventory, LlmEntry, Unexamined
+from crewdoctor.model.inventory import Endpoint, Inventory, KickoffEntry, LlmEntry, Unexamined
 from crewdoctor.model.layer import Layer
-from crewdoctor.model.setting import Provenance, Setting
+from crewdoctor.model.setting import Location, Provenance, Setting
+from crewdoctor.scan.kickoffs import kickoffs_in
 from crewdoctor.wire.codec import encode
 from crewdoctor.worker import providers
+from crewdoctor.worker.construction import watched
 from crewdoctor.worker.crew_facts import (
     agent_entries,
     agent_settings,
@@ -73,13 +75,14 @@ def inventory_of(target: Target, given: dict[str, Any], target_name: str) -> tup
         read = suggested_inputs(target.place)
         origins |= dict.fromkeys(read.keys() - inputs.keys(), "a kickoff in the source")
         inputs = {**read, **inputs}
-    parts = parts_of(target.crew, inputs)
+    with watched(target.constructions):  # models named by text are made here
+        parts = parts_of(target.crew, inputs)
     learn_objects([*parts.tools.values(), *(slot.live for slot in parts.slots.values())])
     origins = {name: origins[name] for name in sorted(origins.keys() - given.keys())}
     inventory = replace(
         _inventory(target, parts, inputs), target=target_name, inputs_required=required, inputs_from=origins
     )
-    return inventory, LoadedCrew(parts, inputs)
+    return inventory, LoadedCrew(parts, inputs, target.constructions)
 
 
 def _inventory(target: Target, parts: Parts, inputs: dict[str, Any]) -> Inventory:
@@ -120,6 +123,7 @@ def _inventory(target: Target, parts: Parts, inputs: dict[str, Any]) -> Inventor
         scan=tuple(entry for tool in tools for entry in tool.scan),
         inputs_given=tuple(inputs),
         unexamined=tuple(unexamined),
+        kickoffs=_kickoffs(str(target.place.file)),
         environment={
             **environment_facts(),
             "stand_in_keys": list(target.stand_ins),
@@ -184,6 +188,14 @@ def _beside(parts: Parts) -> Iterator[Endpoint | Unexamined]:
         yield from side_endpoints(parts)
     except Exception as error:  # what crewai changed its mind about must not cost the inventory
         yield Unexamined("crew", f"memory, knowledge and MCP servers could not be read: {type(error).__name__}")
+
+
+def _kickoffs(file: str) -> KickoffEntry | None:
+    found = kickoffs_in(file)
+    if found is None:
+        return None
+    location = Location(found.file, found.line, "", found.source)
+    return KickoffEntry(found.style, location, found.pool, found.workers)
 
 
 def _search(target: Target) -> tuple[str, ...]:
