@@ -63,6 +63,8 @@ class Provenance:
     where: str
     """For people: `crew.py:14`, `env OPENAI_TIMEOUT`, `default of openai 2.54.0`."""
     location: Location | None = None
+    shadows: str = ""
+    """Where another value of it stands that this one wins over: `agents.yaml:7`."""
 
 
 SettingValue = Seconds | Bound | bool | int | float | str | None

@@ -86,7 +86,9 @@ def inventory_of(target: Target, given: dict[str, Any], target_name: str) -> tup
 
 
 def _inventory(target: Target, parts: Parts, inputs: dict[str, Any]) -> Inventory:
-    sources = Sources(target.constructions, target.dotenv, target.place.root)
+    written = target.place.file.suffix.lower() in (".json", ".jsonc", ".yaml", ".yml")
+    definition = str(target.place.file) if written else ""
+    sources = Sources(target.constructions, target.dotenv, target.place.root, definition)
     unexamined = [Unexamined(subject, f"its model cannot be made: {why}") for subject, why in parts.broken.items()]
     unexamined += [Unexamined("crew", note) for note in target.found.notes]
     llms, settings, hosts, models = _models(parts, sources, unexamined)
