@@ -53,10 +53,10 @@ def client_pool_too_small(evidence: Evidence) -> Iterator[Finding]:
         return
     for llm in evidence.inventory.llms:
         held = [(_waits(level, llm), level) for level in climbed.levels]
-        waits, level = max(held, key=lambda each: max((span.seconds() for span in each[0]), default=0.0))
+        waits, level = max(held, key=lambda each: _longest(evidence, each[0]))
         requests = _requests(level, llm)
         ran_out = [each for each in requests if _ran_out(each)]
-        longest = max((each.seconds(evidence.end_of(each)) for each in waits), default=0.0)
+        longest = _longest(evidence, waits)
         waited = sum(each.seconds(evidence.end_of(each)) for each in waits)
         spent = sum(each.seconds(evidence.end_of(each)) for each in requests)
         if ran_out or (longest >= FROM and waited >= SHARE * spent):
@@ -72,6 +72,14 @@ def _waits(level: Level, llm: LlmEntry) -> list[Span]:
     return _requests(level, llm, "pool.wait")
 
 
+def _longest(evidence: Evidence, waits: list[Span]) -> float:
+    """Seconds the request waited that waited longest: who is woken and finds the connection taken waits again."""
+    by_request: dict[str | None, float] = {}
+    for each in waits:
+        by_request[each.parent] = by_request.get(each.parent, 0.0) + each.seconds(evidence.end_of(each))
+    return max(by_request.values(), default=0.0)
+
+
 def _ran_out(request: Span) -> bool:
     return request.failure is not None and request.failure.kind is FailureKind.TIMEOUT_POOL
 
@@ -80,10 +88,12 @@ def _finding(evidence: Evidence, llm: LlmEntry, level: Level, waits: list[Span],
     exchanges = _requests(level, llm, "net.exchange")
     requests = _requests(level, llm)
     wide, at_once = max(1, overlap(exchanges, evidence)), overlap(requests, evidence)
-    longest = max((each.seconds(evidence.end_of(each)) for each in waits), default=0.0)
+    longest = _longest(evidence, waits)
     answered = median([each.seconds(evidence.end_of(each)) for each in exchanges] or [0.0])
     settings = evidence.settings("llm", "pool.max_connections", subject=llm.subject)
-    setting = next((each for each in settings if each.value == wide), None)
+    # A client somebody put there is read as if its values were the SDK's own.
+    written = (each for each in settings if each.value == wide and each.provenance.origin != "default")
+    setting = next(written, None)
     where = f" ({setting.provenance.where})" if setting else ""
     end = f"; {len(ran_out)} of them gave up waiting for it" if ran_out else ""
     return Finding(
@@ -103,12 +113,11 @@ def _finding(evidence: Evidence, llm: LlmEntry, level: Level, waits: list[Span],
             *((setting.id,) if setting else ()),
         ),
         measured=Quantity("wait for a connection", Seconds(round(longest, 3)), n=len(requests)),
-        limit=Quantity("connections", wide, "connections", where=where.strip(" ()")),
+        limit=Quantity("connections", wide, "connection" if wide == 1 else "connections", where=where.strip(" ()")),
         location=setting.provenance.location if setting else None,
         fix=Fix(
             f"Allow {at_once} connections, or start fewer kickoffs at once",
             f"httpx.Limits(max_connections={at_once})",
         ),
         lost=sum(each.seconds(evidence.end_of(each)) for each in waits),
-        depends_on=(),
     )
