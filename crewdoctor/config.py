@@ -21,6 +21,7 @@ _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*\Z")
 _INTERNAL = frozenset(
     {
         "dry_run",
+        "prove",
         "verbosity",
         "interactive",
         "target",
@@ -275,6 +276,7 @@ _READERS: dict[str, Callable[[Any, str], Any]] = {
     "ignore": _codes,
     "include_content": _truth,
     "dry_run": _truth,
+    "prove": _truth,
     "verbosity": _count,
 }
 _EXPECTED = {

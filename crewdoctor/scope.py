@@ -12,6 +12,8 @@ from crewdoctor.model.options import Options
 from crewdoctor.model.probe import Probe
 
 EVERYTHING = ("",)
+PROVING = ("llm.proof", "agent.proof")
+"""Experiments: they run where `--prove` asks for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,8 @@ _SCOPES = {
 def scope_of(options: Options) -> Scope:
     """The scope of one run, its own flags applied."""
     scope = _SCOPES[options.scope]
+    if options.scope == "settings" and options.prove:
+        return replace(scope, probes=PROVING)
     if options.scope == "preflight":
         probes = [each for each in scope.probes if not (options.no_llm and each.startswith("llm"))]
         scope = replace(scope, probes=(*probes, *(("crew.",) if options.with_crew else ())))

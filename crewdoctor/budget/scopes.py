@@ -6,15 +6,20 @@ from dataclasses import dataclass, field, replace
 
 from crewdoctor import wording
 from crewdoctor.budget.arithmetic import RATE_LIMIT_ATTEMPTS, longest, outlives, timeout_of
+from crewdoctor.budget.backoff import of_provider
 from crewdoctor.budget.hang import longest_hang
 from crewdoctor.budget.ledger import Inversion, Ledger, LlmTerms, Nested
 from crewdoctor.budget.limits import InForce, tool_limit
-from crewdoctor.model.inventory import AgentEntry, Inventory, TaskEntry
+from crewdoctor.model.inventory import AgentEntry, Inventory, LlmEntry, TaskEntry
 from crewdoctor.model.recording import Recording
 from crewdoctor.model.setting import UNKNOWN, UNLIMITED, Provenance, Seconds, Setting, Timeout
+from crewdoctor.model.span import FailureKind
 
 DEFAULT_EXECUTIONS = 3
 """crewai `Agent.max_retry_limit` is 2 by default, so a failing task is executed three times (1.15.30)."""
+
+RAISED_AT_ONCE = frozenset({"litellm"})
+"""Providers whose exceptions end a task at once: crewai 1.15.30 (core.py) lets those of the litellm package through."""
 
 OF_AN_AGENT = ("crew/manager_llm", "crew/planning_llm")
 """Models of agents crewai makes itself, with its own retries (1.15.30: crew.py, utilities/planning_handler.py)."""
@@ -89,6 +94,9 @@ class _Book:
         retries = self.setting(llm, "max_retries.read") or self.setting(llm, "max_retries")
         again = self.setting(agent, "max_retry_limit")
         deadline = self.deadlines.get(agent)
+        connect = self.setting(llm, "timeout.connect")
+        entry = next((each for each in self.inventory.llms if each.subject == llm), None)
+        provider = entry.provider if entry else ""
         return LlmTerms(
             subject=llm,
             agent=agent,
@@ -96,10 +104,31 @@ class _Book:
             read_setting=read,
             retries=_count(retries, 0),
             retries_setting=retries,
-            executions=_count(again, DEFAULT_EXECUTIONS - 1) + 1,
+            executions=1 if provider in RAISED_AT_ONCE else _count(again, DEFAULT_EXECUTIONS - 1) + 1,
             executions_setting=again,
             deadline=timeout_of(deadline.value) if deadline else UNKNOWN,
+            connect=timeout_of(connect.value) if connect else None,
+            addresses=1 + self._dropped(entry.endpoint) if entry else 1,
+            counted=bool(agent and entry and self._counts_tokens(entry, agent)),
+            policy=of_provider(provider),
+            unread_retries=retries is not None and not isinstance(retries.value, int),
         )
+
+    def _counts_tokens(self, llm: LlmEntry, agent: str) -> bool:
+        """Whether the installed crewai asks this provider for a count of tokens before each call of this agent."""
+        asks = self.inventory.environment.get("token_count_preflight") and llm.attrs.get("token_count_preflight")
+        window = self.setting(agent, "respect_context_window")
+        return bool(asks and window and window.value)
+
+    def _dropped(self, host: str) -> int:
+        """How many addresses of a host let every connect run into its timeout."""
+        ended: dict[str, bool] = {}
+        for span in self.recording.spans:
+            if span.name == "tcp.connect" and f"host:{span.attrs.get('host')}:{span.attrs.get('port')}" == host:
+                address = str(span.attrs.get("address", ""))
+                lost = span.failure is not None and span.failure.kind is FailureKind.TIMEOUT_CONNECT
+                ended[address] = lost and ended.get(address, True)
+        return sum(ended.values())
 
     def models(self) -> tuple[LlmTerms, ...]:
         """Return the terms of every model: an agent's, then those of crewai's own agents and of single calls."""
@@ -127,14 +156,16 @@ class _Book:
     def llm(self, terms: LlmTerms) -> Nested:
         connect = self.setting(terms.subject, "timeout.connect")
         before = (
-            f"; connecting may take {wording.limit(timeout_of(connect.value))} per address before it" if connect else ""
+            f"; connecting may take {wording.limit(timeout_of(connect.value))} per address and again for TLS before it"
+            if connect
+            else ""
         )
         where = f" ({terms.read_setting.provenance.where})" if terms.read_setting else ""
         attempt = Nested(
             "attempt",
             terms.subject,
             self.floor("http.request", terms.subject),
-            terms.read,
+            terms.attempt,
             f"timeout.read = {wording.limit(terms.read)}{where}, per read: trickling bytes never end it{before}",
         )
         return Nested(
@@ -158,7 +189,7 @@ class _Book:
         formula = terms.formula if terms else "no model"
         if terms:
             again = int(self.inventory.environment.get("rate_limit_attempts", RATE_LIMIT_ATTEMPTS))
-            formula += f"; on 429 {terms.executions * again * (terms.retries + 1)} requests at most"
+            formula += f"; on 429 {terms.executions * (again + terms.counted) * (terms.retries + 1)} requests at most"
         if terms is None or outlives(ceiling, model):
             formula = "as long as its tools"
         limit = self.deadlines.get(agent.subject)

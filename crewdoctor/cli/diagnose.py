@@ -26,6 +26,7 @@ def diagnose(
     model_latency: flags.ModelLatency = None,
     load_endpoint: flags.LoadEndpoint = False,
     outer: flags.Outer = None,
+    prove: flags.Prove = False,
     python: flags.Python = None,
     dry_run: flags.DryRun = False,
     include_content: Annotated[
@@ -56,6 +57,7 @@ def diagnose(
         "max_concurrency": max_concurrency,
         "model_latency": model_latency,
         "outer": outer,
+        "prove": prove or None,
         "python": python,
         "dry_run": dry_run or None,
         "include_content": include_content or None,

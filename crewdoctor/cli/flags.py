@@ -90,6 +90,13 @@ InputsFile = Annotated[
 Python = Annotated[Text, typer.Option("--python", metavar="PATH", help="The interpreter the crew runs in.")]
 Target = Annotated[str, typer.Argument(help=_TARGETS, show_default=False)]
 Outer = Annotated[Text, typer.Option("--outer", metavar="TIME", help="The platform's own limit: 60s, 15m.")]
+Prove = Annotated[
+    bool,
+    typer.Option(
+        "--prove",
+        help="Prove settings by experiment: each model is built again and led to a server of ours that fails.",
+    ),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan, run nothing.")]
 
 Llm = Annotated[

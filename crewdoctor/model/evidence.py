@@ -84,6 +84,12 @@ class Evidence:
             and (span is None or stack.span == span)
         )
 
+    def experiments(self, name: str, *, subject: str | None = None) -> tuple[Span, ...]:
+        """Spans of experiments called `name`, in order of start; of one subject."""
+        self.touched.add("experiments")
+        held = self.recording.experiments.spans
+        return tuple(span for span in held if span.name == name and (subject is None or span.subject == subject))
+
     def children(self, span: Span, name: str | None = None) -> tuple[Span, ...]:
         """Spans beneath `span` by parent links, any depth; of one name. Counts as touching that name."""
         if name is not None:
@@ -157,6 +163,7 @@ class Evidence:
             "ledger": self.ledger_value is not None,
             "stacks": bool(recording.stacks),
             "results": bool(recording.results),
+            "experiments": bool(recording.experiments.spans),
             "program": self.program,
         }
         return present.get(kind, False)

@@ -57,6 +57,8 @@ class Options:
     """probe-net: `host`, `host:port` or URLs."""
     model: dict[str, str] = field(default_factory=dict)
     """probe-llm: `name`, `base_url`, `key_variable`, each where it was given."""
+    prove: bool = False
+    """Whether settings are proved by experiment, against a server of ours."""
     interactive: bool = False
     """Whether a person watches (a TTY): the crew may then run on past the deadline while it moves."""
 

@@ -8,6 +8,7 @@ from typing import Any
 from crewdoctor.model.finding import Finding
 from crewdoctor.model.inventory import Unexamined
 from crewdoctor.model.layer import Layer
+from crewdoctor.model.proof import Proof, Trial
 from crewdoctor.model.rule import RuleOutcome
 from crewdoctor.model.setting import Location, Setting, Timeout
 
@@ -247,6 +248,10 @@ class Report:
     """The crew many times at once, where that was asked for."""
     settings: tuple[Setting, ...] = ()
     """In force, with who says so."""
+    proofs: tuple[Proof, ...] = ()
+    """What experiments showed of settings (`--prove`)."""
+    trials: tuple[Trial, ...] = ()
+    """The calls of models they rest on: one per model and way to fail."""
     ledger: tuple[Scope, ...] = ()
     longest_hang: str = ""
     """The longest this crew can hang before anything ends it."""

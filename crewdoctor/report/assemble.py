@@ -16,6 +16,7 @@ from crewdoctor.model.recording import Recording
 from crewdoctor.model.report import InputUsed, Report, Rung, Scope
 from crewdoctor.model.result import Status
 from crewdoctor.model.rule import RuleOutcome, RuleStatus
+from crewdoctor.proofs import proofs
 from crewdoctor.report.exit_code import examined, exit_code, failed_by_itself, flat, missing_inputs, unanswered
 from crewdoctor.report.load import load
 from crewdoctor.report.naming import named
@@ -23,6 +24,7 @@ from crewdoctor.report.questions import questions, stopped
 from crewdoctor.report.unseen import unseen
 from crewdoctor.timeline.clocks import clocks, longest
 from crewdoctor.timeline.model_calls import model_calls
+from crewdoctor.trials import trials
 from crewdoctor.wire.codec import WireError, decode
 
 _LONGEST_ERROR = 120
@@ -52,6 +54,7 @@ def assemble(
     accused = tuple(each for each in shown if each.severity is not Severity.INFO)
     crew = timeline.timeline(recording)
     inventory = recording.inventory
+    facts = Evidence(recording, ledger)
     report = Report(
         format=SCHEMA,
         crewdoctor=recording.header.crewdoctor,
@@ -65,7 +68,7 @@ def assemble(
         seconds=recording.end,
         findings=accused,
         notes=tuple(each for each in shown if each.severity is Severity.INFO),
-        hangs=hangs(Evidence(recording, ledger)),
+        hangs=hangs(facts),
         questions=questions(recording, accused),
         model_calls=model_calls(recording),
         ladder=_ladder(recording, crew.rung),
@@ -73,6 +76,8 @@ def assemble(
         shares=crew.shares,
         load=load(Evidence(recording, ledger)),
         settings=inventory.settings if inventory else (),
+        proofs=proofs(facts),
+        trials=trials(facts),
         ledger=ledger.scopes if ledger else (),
         longest_hang=ledger.longest_hang if ledger else "",
         unexamined=_unexamined(recording, outcomes),

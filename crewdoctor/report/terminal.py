@@ -12,7 +12,18 @@ from rich.text import Text
 from crewdoctor.model.report import Report
 from crewdoctor.report.naming import readable, shared_models
 from crewdoctor.report.screen import brief as short
-from crewdoctor.report.screen import findings, frame, hangs, layers, ledger, load, model_calls, settings, timing
+from crewdoctor.report.screen import (
+    findings,
+    frame,
+    hangs,
+    layers,
+    ledger,
+    load,
+    model_calls,
+    proofs,
+    settings,
+    timing,
+)
 from crewdoctor.report.screen.line import Line
 
 FORMAT = "rich"
@@ -83,6 +94,8 @@ def _lines(report: Report, width: int, verbosity: int) -> Iterator[Line]:
     yield from model_calls.lines(report)
     if report.scope == "settings" or every:
         yield from settings.lines(report)
+    if not brief:
+        yield from proofs.lines(report, every=every)
     if not brief:
         yield from layers.lines(report.questions, every=every) if every else short.examined(report)
         yield from timing.clocks(report)

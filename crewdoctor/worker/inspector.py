@@ -19,6 +19,7 @@ from crewdoctor.model.setting import Location, Provenance, Setting
 from crewdoctor.scan.kickoffs import kickoffs_in
 from crewdoctor.wire.codec import encode
 from crewdoctor.worker import providers
+from crewdoctor.worker.construction import watched
 from crewdoctor.worker.crew_facts import (
     agent_entries,
     agent_settings,
@@ -34,7 +35,7 @@ from crewdoctor.worker.load_reasons import deadline_passed
 from crewdoctor.worker.loaded import LoadedCrew
 from crewdoctor.worker.loader import Target, load
 from crewdoctor.worker.lock_store import lock_endpoint
-from crewdoctor.worker.machine import environment_facts, proxies, rate_limit_attempts, versions
+from crewdoctor.worker.machine import counts_tokens, environment_facts, proxies, rate_limit_attempts, versions
 from crewdoctor.worker.parts import Parts, parts_of
 from crewdoctor.worker.peers import noted_peers
 from crewdoctor.worker.provenance import Sources
@@ -73,13 +74,14 @@ def inventory_of(target: Target, given: dict[str, Any], target_name: str) -> tup
         read = suggested_inputs(target.place)
         origins |= dict.fromkeys(read.keys() - inputs.keys(), "a kickoff in the source")
         inputs = {**read, **inputs}
-    parts = parts_of(target.crew, inputs)
+    with watched(target.constructions):  # models named by text are made here
+        parts = parts_of(target.crew, inputs)
     learn_objects([*parts.tools.values(), *(slot.live for slot in parts.slots.values())])
     origins = {name: origins[name] for name in sorted(origins.keys() - given.keys())}
     inventory = replace(
         _inventory(target, parts, inputs), target=target_name, inputs_required=required, inputs_from=origins
     )
-    return inventory, LoadedCrew(parts, inputs)
+    return inventory, LoadedCrew(parts, inputs, target.constructions)
 
 
 def _inventory(target: Target, parts: Parts, inputs: dict[str, Any]) -> Inventory:
@@ -124,6 +126,7 @@ def _inventory(target: Target, parts: Parts, inputs: dict[str, Any]) -> Inventor
             **environment_facts(),
             "stand_in_keys": list(target.stand_ins),
             "rate_limit_attempts": rate_limit_attempts(),
+            "token_count_preflight": counts_tokens(),
         },
     )
 

@@ -20,7 +20,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from crewdoctor.model.layer import Layer
-from crewdoctor.model.probe import CannotProbe, LoadedCrew
+from crewdoctor.model.probe import CannotProbe, LoadedCrew, Redirected
 from crewdoctor.model.span import Failure, FailureKind
 from crewdoctor.wire.codec import encode
 from crewdoctor.wire.lines import LONGEST_TEXT, clipped, line_of
@@ -273,6 +273,12 @@ class Recorder:
     def blocked(self) -> tuple[str, ...]:
         """What the guard has stopped in this step so far."""
         return tuple(self.stopped_writes)
+
+    def redirect(self, ports: Sequence[int] = ()) -> Redirected:
+        """Lead this process from now on. Raises CannotProbe."""
+        from crewdoctor.worker.redirect import redirect
+
+        return redirect(ports)
 
     def made(self, name: str) -> list[tuple[dict[str, Any], Failure | None]]:
         """Attributes and failures of the spans called `name`, as far as they are remembered."""

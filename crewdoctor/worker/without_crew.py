@@ -125,6 +125,10 @@ class WithoutCrew:
         live = self.llm(subject)
         return {"client": {"api_key": live.api_key, "base_url": live.base_url}, "create": {"model": live.model}}
 
+    def rebuilt(self, subject: str, _seconds: float) -> tuple[Any, dict[str, float]]:
+        """Nobody wrote a timeout that could be proved. Raises CannotProbe."""
+        raise CannotProbe(f"no crew was loaded: nobody has set a timeout of {subject}")
+
     def use_embedded(self, _base_url: str) -> list[str]:
         """Nothing to replace."""
         return []
