@@ -14,32 +14,28 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from crewdoctor.model.layer import Layer
-from crewdoctor.model.probe import CannotProbe, LoadedCrew, Redirected
-from crewdoctor.model.span import Failure, FailureKind
+from crewdoctor.model.probe import LoadedCrew
+from crewdoctor.model.span import Failure
 from crewdoctor.wire.codec import encode
 from crewdoctor.wire.lines import LONGEST_TEXT, clipped, line_of
 from crewdoctor.wire.redact import redact
 from crewdoctor.wire.thinning import WIRE
-from crewdoctor.worker.answers import error_in
-from crewdoctor.worker.arguments import realistic
+from crewdoctor.worker.lent import Lent
 from crewdoctor.worker.operation import Known, Operation, RecordedSpan, current, running_task
 from crewdoctor.worker.spool import MOST_WAITING, Spool
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _ENDED_KEPT = 4096
 """Ended spans that are remembered, of the wire and of the rest each: what starts late asks for the subject above it."""
 _MOVE_EVERY = 0.25
 
 
-class Recorder:
+class Recorder(Lent):
     """Implements `model.probe.Bench`, and is what taps write to."""
 
     def __init__(self) -> None:
@@ -237,56 +233,6 @@ class Recorder:
         self._lost(last=True)
         record = {"k": "end", "step": self.step, "at": self.now(), "status": status, "recorder": self._spool.cost()}
         self._frame({**record, "reason": reason[:LONGEST_TEXT], "failure": encode(failure)})
-
-    # --- the rest of Bench ---------------------------------------------------------------------------------------
-
-    def classify(self, error: BaseException) -> Failure:
-        """Classify an exception into the closed vocabulary."""
-        try:
-            from crewdoctor.worker.classify import classify
-
-            return classify(error)
-        except Exception as own:
-            self.own(f"classify failed on {type(error).__name__}: {own!r}")
-            return Failure(FailureKind.UNKNOWN, text=str(error)[:LONGEST_TEXT], exception=type(error).__qualname__)
-
-    def remaining(self) -> float:
-        """Seconds until this step's deadline."""
-        return max(0.0, self.deadline - time.monotonic())
-
-    def loaded(self) -> LoadedCrew:
-        """Return the user's crew. Raises CannotProbe when it does not load, or in a step that has none."""
-        if self.load is None:
-            raise CannotProbe("this step runs without the crew")
-        return self.load()
-
-    @contextmanager
-    def guard_writes(self, *, allowed: bool, tools: Sequence[str] = ()) -> Iterator[None]:
-        """Stop calls that may change the world at the tap, unless `allowed`; `tools` (subjects) may."""
-        blocked, self.may_write = 0 if allowed else 1, frozenset(tools)
-        self.writes_blocked += blocked
-        try:
-            yield
-        finally:
-            self.writes_blocked -= blocked
-
-    def blocked(self) -> tuple[str, ...]:
-        """What the guard has stopped in this step so far."""
-        return tuple(self.stopped_writes)
-
-    def redirect(self, ports: Sequence[int] = ()) -> Redirected:
-        """Lead this process from now on. Raises CannotProbe."""
-        from crewdoctor.worker.redirect import redirect
-
-        return redirect(ports)
-
-    def made(self, name: str) -> list[tuple[dict[str, Any], Failure | None]]:
-        """Attributes and failures of the spans called `name`, as far as they are remembered."""
-        return [
-            ({**each.attrs, **each.added}, each.failure) for each in self._spans.copy().values() if each.name == name
-        ]
-
-    arguments, error_in = staticmethod(realistic), staticmethod(error_in)
 
     # --- the pipe ------------------------------------------------------------------------------------------------
 
