@@ -84,13 +84,15 @@ class Exchange(Recorded):
         # All of `Recorder.open`, written out: this stands in the way of every request.
         spans, ident = recorder._spans, get_ident()
         parent = current.get() or recorder.thread_spans.get(ident)
-        above = spans.get(parent) if parent else None
+        above: Any = spans.get(parent) if parent else None
         if above is None:
             self.subject, self.layer = recorder.subject, recorder.layer.value
         else:
             self.subject, self.layer = above.subject, above.layer
             if above.is_request:
-                above.holds(self)
+                if above.exchange is not None:
+                    above.others = [*(above.others or ()), above.exchange]
+                above.exchange = self
         self.recorder, self.connection, self.above, self.thread_id = recorder, connection, above, ident
         self.asked = self.limit = limit
         """Timeout as the socket spells it, or its wire form: at the start, and at the last send or receive (urllib3
@@ -171,9 +173,10 @@ class Exchange(Recorded):
             connection.exchange = None
         if self.end is not None:
             return
-        recorder, received, above = self.recorder, self.received, self.above
+        above: Any = self.above
+        recorder, received = self.recorder, self.received
         if above is not None and above.is_request:
-            above.received_on_wire(received)
+            above.on_wire += received
         if received and self.failure is None and failure is None:
             end = self.last
         else:
