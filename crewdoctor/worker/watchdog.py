@@ -29,7 +29,7 @@ from crewdoctor.worker.inflight import settle_idle
 from crewdoctor.worker.kernel_wait import KernelWait, children_cpu_seconds, kernel_wait, wanted_cpu_seconds
 from crewdoctor.worker.operation import Operation
 from crewdoctor.worker.recorder import Recorder
-from crewdoctor.worker.sightings import WAITERS, Sighting, told_of
+from crewdoctor.worker.sightings import WAITERS, Sighting, kind_of, name_of, told_of
 from crewdoctor.worker.stacks import Place, described, idle, in_own_coroutine, places, waiting, whose, within_library
 from crewdoctor.worker.taps.shared import connections_of
 from crewdoctor.worker.unseen import Unseen
@@ -168,8 +168,8 @@ class Watchdog:
                 ("operation", key),
                 operation.started,
                 stack,
-                _name(names.get(operation.thread_id), task),
-                _kind(operation, names.get(operation.thread_id)),
+                name_of(names.get(operation.thread_id), task),
+                kind_of(operation, names.get(operation.thread_id)),
                 operation.span or spans.get(operation.thread_id),
                 {**self._attributes(operation, now), **_stalls(held, operation.thread_id, frame)},
             )
@@ -196,7 +196,7 @@ class Watchdog:
         native = os.getpid() if main else getattr(thread, "native_id", None) or 0
         seen = self._note(("thread", ident), (id(frame), frame.f_lasti), now, wanted_cpu_seconds(native))
         if seen.busy_since is not None:
-            return Sighting(("busy", ident), seen.busy_since, stack, _name(thread, None), "cpu", span)
+            return Sighting(("busy", ident), seen.busy_since, stack, name_of(thread, None), "cpu", span)
         kind = waiting(stack)
         seen_by_kernel, peer, endless = KernelWait() if kind in WAITERS else kernel_wait(native)
         if seen_by_kernel == "sleep":  # Python's own sleeps are in flight: this is C code that waits for somebody
@@ -212,7 +212,7 @@ class Watchdog:
         if endless and not (kind in _WIRE and library):
             attrs["timeout"] = encode(UNLIMITED)
         key = ("thread", ident, seen.place)
-        return Sighting(key, seen.since, stack, _name(thread, None), kind, span, attrs, waiter=int(kind in WAITERS))
+        return Sighting(key, seen.since, stack, name_of(thread, None), kind, span, attrs, waiter=int(kind in WAITERS))
 
     def _others_peer(self) -> str:
         return others_peer(connections_of(self._recorder).table)
@@ -230,7 +230,7 @@ class Watchdog:
             held = Seconds(as_set(now - seen.since + left, TICK)) if left < float("inf") else UNLIMITED
             attrs = {**attrs, "timeout": encode(held)}
         key = ("task", id(task), seen.place)
-        return Sighting(key, seen.since, stack, _name(None, task), kind, span, attrs, waiter)
+        return Sighting(key, seen.since, stack, name_of(None, task), kind, span, attrs, waiter)
 
     def _bounded(self) -> bool:
         """Whether somebody waits with a limit: for this task, it may be, from another thread."""
@@ -280,21 +280,5 @@ class Watchdog:
         return found
 
 
-def _kind(operation: Operation, thread: threading.Thread | None) -> str:
-    """What an operation waits for; of a statement of a database only the kernel knows whether it works or waits."""
-    if operation.kind != "database":
-        return operation.kind
-    native = os.getpid() if thread is threading.main_thread() else getattr(thread, "native_id", None) or 0
-    held = kernel_wait(native)[0]
-    return "lock" if held == "sleep" else held or "cpu"
-
-
 def _stalls(held: dict[int, int], thread_id: int, frame: FrameType | None) -> dict[str, Any]:
     return {"loop_waits": held[thread_id]} if thread_id in held and in_own_coroutine(list(places(frame))) else {}
-
-
-def _name(thread: threading.Thread | None, task: Any) -> str:
-    if task is not None:
-        with suppress(Exception):
-            return f"task {task.get_name()}"
-    return thread.name if thread is not None else "a thread Python does not know"

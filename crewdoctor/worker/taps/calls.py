@@ -22,7 +22,7 @@ from crewdoctor.worker.classify import classify, of_status
 from crewdoctor.worker.operation import Operation, Recorded, current, loop, running_task
 from crewdoctor.worker.recorder import KEPT_ON_WIRE, Recorder
 from crewdoctor.worker.spool import MOST_WAITING
-from crewdoctor.worker.taps.connections import Exchange
+from crewdoctor.worker.taps.exchange import Exchange
 from crewdoctor.worker.taps.words import Telling, bracketed, of_headers
 
 _FAILING = 400
@@ -110,9 +110,12 @@ class HttpCall(Recorded):
         """Attributes given at the start."""
         held = self._attrs
         if held is None:
-            held = self._attrs = (
-                {**self._telling.words(self.raw), "thread": self.thread} if self.raw is not None else {}
-            )
+            try:
+                told = self._telling.words(self.raw) if self.raw is not None else {}
+            except Exception as error:  # whoever asks has other things to tell
+                self.recorder.own(f"a request could not be told: {error!r}")
+                told = {}
+            held = self._attrs = {**told, "thread": self.thread}
         return held
 
     @property

@@ -16,7 +16,8 @@ from crewdoctor.wire.thinning import Thinning
 from crewdoctor.worker.recorder import Recorder
 from crewdoctor.worker.taps import sockets
 from crewdoctor.worker.taps.calls import HttpCall
-from crewdoctor.worker.taps.connections import Connection, Exchange
+from crewdoctor.worker.taps.connections import Connection
+from crewdoctor.worker.taps.exchange import Exchange
 from crewdoctor.worker.taps.httpcore import _TELLING, _Pool
 from crewdoctor.worker.taps.shared import connections_of
 from crewdoctor.worker.taps.words import AS_TOLD, attributes
@@ -163,6 +164,17 @@ def test_what_began_in_another_step_leaves_no_line_in_this_one(recorder, tmp_pat
     call.finish()
     recorder.flush()
     assert [json.loads(line)["k"] for line in (tmp_path / "next").read_bytes().splitlines()] == ["begin"]
+
+
+def test_what_cannot_be_told_harms_nobody_and_is_said_once(recorder):
+    for headers in (7, 8):  # no headers any library has
+        call = HttpCall(recorder, AS_TOLD, ("h", attributes(client="c", method="GET", timeout={}, **WHERE)))
+        call.answered(200, headers)
+        call.finish()
+    recorder.event("after")
+    told = [json.loads(line) for line in recorder.file.read_bytes().splitlines()]
+    assert [each["k"] for each in told] == ["begin", *["open", "close"] * 2, "event", "own"]
+    assert "could not be told" in told[-1]["text"]
 
 
 def test_of_one_place_fewer_are_kept_and_of_another_all():
