@@ -57,12 +57,14 @@ server.handle_request()
 )
 
 
-def start(folder, program, *options, python=sys.executable, module=True, **environment):
+def start(folder, program, *options, python=sys.executable, command=(), module=True, **environment):
     """`crewdoctor run` of a program, SIGINT as an interactive shell leaves it."""
     (folder / "main.py").write_text(program)
-    command = [sys.executable, "-m", "crewdoctor", "run", *options, "--recording", "rec.jsonl", "--", python, "main.py"]
+    bare = command or [python, "main.py"]
     return subprocess.Popen(
-        command if module else [python, "main.py"],
+        [sys.executable, "-m", "crewdoctor", "run", *options, "--recording", "rec.jsonl", "--", *bare]
+        if module
+        else bare,
         cwd=folder,
         env={**BARE, "PYTHONPATH": str(Path(__file__).parents[2]), **QUIET, **environment},
         stdin=subprocess.DEVNULL,
