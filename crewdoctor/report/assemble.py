@@ -22,6 +22,7 @@ from crewdoctor.report.questions import questions, stopped
 from crewdoctor.report.unseen import unseen
 from crewdoctor.timeline.clocks import clocks, longest
 from crewdoctor.timeline.model_calls import model_calls
+from crewdoctor.timeline.said import log_lines
 from crewdoctor.wire.codec import WireError, decode
 
 _LONGEST_ERROR = 120
@@ -252,6 +253,7 @@ def _environment(recording: Recording) -> dict[str, Any]:
     if told := clocks(recording):
         facts["clocks"] = told
         facts["longest"] = longest(recording)
+        facts |= log_lines(recording)
     if header.options.scope == "run" and (ended := _program(recording)):
         facts["program"] = ended
     if recording.recorder:

@@ -14,6 +14,7 @@ from crewdoctor.report.naming import readable, shared_models
 from crewdoctor.report.screen import brief as short
 from crewdoctor.report.screen import findings, frame, hangs, layers, ledger, model_calls, settings, timing
 from crewdoctor.report.screen.line import Line
+from crewdoctor.report.screen.log_lines import log_lines
 
 FORMAT = "rich"
 WIDTH = 80
@@ -84,6 +85,8 @@ def _lines(report: Report, width: int, verbosity: int) -> Iterator[Line]:
     if not brief:
         yield from layers.lines(report.questions, every=every) if every else short.examined(report)
         yield from timing.clocks(report)
+        if every:
+            yield from log_lines(report)
         yield from timing.ladder(report, every=every)
         yield from timing.waterfall(report, width, every=every)
         if every or report.findings or report.scope == "settings":
