@@ -9,6 +9,7 @@ import threading
 import time
 import urllib.request
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,22 @@ async def in_loop(request):
     return PlainTextResponse(str(await crew().kickoff_async(inputs={"dish": "soup"})))
 
 app = Starlette(routes=[Route("/thread", in_thread), Route("/loop", in_loop)])
+"""
+)
+FASTAPI = (
+    CREW
+    + """
+from fastapi import FastAPI
+
+app = FastAPI()
+
+@app.get("/thread")
+def in_thread():
+    return str(crew().kickoff(inputs={"dish": "soup"}))
+
+@app.get("/loop")
+async def in_loop():
+    return str(await crew().kickoff_async(inputs={"dish": "soup"}))
 """
 )
 LINE = next(number for number, text in enumerate(APP.splitlines(), 1) if "urlopen" in text)
@@ -109,10 +126,22 @@ def uvicorn(port):
     return [sys.executable, "-m", "uvicorn", "app:app", "--port", str(port), "--timeout-graceful-shutdown", "2"]
 
 
-@pytest.mark.parametrize("hook", [False, True])
-def test_an_app_that_serves_is_recorded_and_its_report_is_silent(tmp_path, model, healthy, hook):
+@pytest.mark.parametrize(
+    ("hook", "source"),
+    [
+        (False, APP),
+        (True, APP),
+        pytest.param(
+            False,
+            FASTAPI,
+            marks=pytest.mark.skipif(not find_spec("fastapi"), reason="fastapi is not installed here"),
+        ),
+    ],
+    ids=["run", "hook", "run fastapi"],
+)
+def test_an_app_that_serves_is_recorded_and_its_report_is_silent(tmp_path, model, healthy, hook, source):
     port = free_port()
-    served = Served(tmp_path, uvicorn(port), port, hook=hook, MODEL_URL=model, TOOL_URL=healthy)
+    served = Served(tmp_path, uvicorn(port), port, hook=hook, source=source, MODEL_URL=model, TOOL_URL=healthy)
     answers = [served.ask("/thread"), served.ask("/loop")]
     code, _, err = served.stopped()
 
