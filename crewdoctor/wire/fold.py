@@ -14,7 +14,7 @@ from typing import Any
 from crewdoctor.model.inventory import Inventory
 from crewdoctor.model.layer import Layer
 from crewdoctor.model.plan import Plan, Step
-from crewdoctor.model.recording import Header, Recording
+from crewdoctor.model.recording import Experiments, Header, Recording
 from crewdoctor.model.result import Status, StepResult
 from crewdoctor.model.span import Event, Failure, Span, Stack
 from crewdoctor.wire.children import adopted
@@ -197,20 +197,32 @@ class Fold:
             spans = given_up(spans, self.events, results)
             results += [inspected(self.inventory, results[0].start)] if self.inventory and results else []
             self.last = last_word(self.last, self.events, results)
+        tried = {
+            each.id for each in (*self._planned(), *(each.step for each in results)) if each.args.get("redirected")
+        }
+        events, stacks = sorted(self.events, key=_at), sorted(placed(self.stacks, spans), key=_at)
         return Recording(
             header=self.header or Header(),
             inventory=self.inventory,
             plans=tuple(self.plans),
             results=tuple(results),
-            spans=tuple(spans),
-            events=tuple(sorted(self.events, key=lambda each: each.at)),
-            stacks=tuple(sorted(placed(self.stacks, spans), key=lambda each: each.at)),
+            spans=tuple(each for each in spans if each.step not in tried),
+            events=tuple(each for each in events if each.step not in tried),
+            stacks=tuple(each for each in stacks if each.step not in tried),
+            experiments=Experiments(
+                tuple(each for each in spans if each.step in tried),
+                tuple(each for each in events if each.step in tried),
+                tuple(each for each in stacks if each.step in tried),
+            ),
             notes=tuple(notes),
             simulated=tuple(dict.fromkeys(self.simulated)),
             interrupted="truncated" if self.last is None else self.last,
             end=self.end,
             recorder=self.recorder if any(self.recorder.values()) else {},
         )
+
+    def _planned(self) -> list[Step]:
+        return [step for plan in self.plans for step in plan.steps]
 
     def _missing(self) -> Iterable[str]:
         if self.garbled:
@@ -226,13 +238,17 @@ class Fold:
     def _cut_off(self) -> list[StepResult]:
         """Return a result for each step that began and has none: crewdoctor itself was killed while it ran."""
         ended = {result.step.id for result in self.results}
-        planned: dict[str, Step] = {step.id: step for plan in self.plans for step in plan.steps}
+        planned = {step.id: step for step in self._planned()}
         reason = "crewdoctor itself ended while this step ran"
         return [
             StepResult(planned[name], Status.KILLED, at, self.end, reason, None, self.facts.get(name, {}))
             for name, at in self.begun.items()
             if name not in ended and name in planned
         ]
+
+
+def _at(each: Event | Stack) -> float:
+    return each.at
 
 
 def seconds(value: Any) -> float:

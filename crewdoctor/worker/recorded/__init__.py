@@ -37,7 +37,7 @@ class _Beating(Watchdog):
         """Look once, and say that there was somebody to look."""
         self.held.wind()
         super().look(everything=everything)
-        if self._due or self._recorder.inflight:
+        if self._due or self._recorder.in_flight():
             self._recorder.move()
 
 
