@@ -32,6 +32,7 @@ _SCOPES = {
     "diagnose": Scope(EVERYTHING),
     "preflight": Scope(("net.", "llm.sdk"), left_out="preflight leaves it out; `crewdoctor diagnose` examines it"),
     "settings": Scope(()),
+    "scale": Scope(("llm.sdk", "scale."), left_out="scale leaves it out; `crewdoctor diagnose` examines it"),
     "tool": Scope(("net.", "tool.")),
     "llm": Scope(("net.", "llm.sdk"), crew=False),
     "net": Scope(("net.",), crew=False),
@@ -50,14 +51,21 @@ def scope_of(options: Options) -> Scope:
     return scope
 
 
+def ramps(options: Options) -> bool:
+    """Whether the crew is run many times at once."""
+    return options.scope == "scale" or (options.scope == "diagnose" and options.scale)
+
+
 def includes(options: Options, probe: Probe) -> bool:
-    """Whether a probe belongs to the scope."""
+    """Whether a probe belongs to the scope. Before a ramp on the embedded model that one is not measured by itself."""
+    if options.scope == "scale" and options.llm == "embedded" and probe.id == "llm.sdk":
+        return False
     return probe.id.startswith(scope_of(options).probes) if scope_of(options).probes else False
 
 
 def one_call(options: Options) -> bool:
     """Whether each model is called once, with the settings its user gave it."""
-    return options.scope in {"preflight", "llm"}
+    return options.scope in {"preflight", "llm", "scale"}
 
 
 def narrowed(inventory: Inventory, options: Options) -> Inventory:

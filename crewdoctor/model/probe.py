@@ -154,5 +154,8 @@ class Bench(Protocol):
     def error_in(self, output: Any) -> str:
         """Return the error a tool returned as its answer (it raised nothing), one short line; empty for an answer."""
 
+    def made(self, name: str) -> list[tuple[dict[str, Any], Failure | None]]:
+        """Attributes and failures of the spans called `name` in this step so far; of very many, the latest."""
+
     def move(self) -> None:
         """Tell the supervisor that something moved (bytes, spans and events do so by themselves)."""
