@@ -9,7 +9,6 @@ namespace, where the system allows it.
 from __future__ import annotations
 
 import ctypes
-import fcntl
 import os
 import socket
 import stat
@@ -86,6 +85,8 @@ def _unshare() -> None:
 
 
 def _loopback_up() -> None:
+    import fcntl
+
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
         fcntl.ioctl(any_socket, _SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", _UP))
 
