@@ -192,16 +192,21 @@ def _retries(setting: Setting, seen: dict[str, Trial]) -> Proof:
     return _made(setting, verdict, said, times=times, evidence=ids)
 
 
+def early(trial: Trial) -> list[float]:
+    """Pauses shorter than the server asked for."""
+    return [each for each in trial.pauses if each < RETRY_AFTER - _LOADED]
+
+
 def _retry_after(trial: Trial | None) -> str:
     """Whether the pauses before the next request kept to what the server asked for."""
     if trial is None or not trial.pauses:
         return ""
-    early = [each for each in trial.pauses if each < RETRY_AFTER - _LOADED]
-    kept = len(trial.pauses) - len(early)
-    if not early:
+    soon = early(trial)
+    kept = len(trial.pauses) - len(soon)
+    if not soon:
         return f"; Retry-After: {RETRY_AFTER} was waited for"
     part = f" ({kept} of {len(trial.pauses)} pauses kept to it)" if kept else ""
-    return f"; Retry-After: {RETRY_AFTER} was not waited for: asked again after {wording.seconds(min(early))}{part}"
+    return f"; Retry-After: {RETRY_AFTER} was not waited for: asked again after {wording.seconds(min(soon))}{part}"
 
 
 def _deadline(setting: Setting, runs: list[Span], evidence: Evidence, why: str) -> Proof:
