@@ -27,6 +27,7 @@ IN_WORDS = {
     Phase.REQUEST: "after the request",
     Phase.BODY: "in the middle of the answer",
 }
+_WAITS_FOR_IT = "MainThread"
 _GRACE = 2.0
 """Seconds a limit may be late."""
 _LONGEST = 160
@@ -37,7 +38,9 @@ def stalls(evidence: Evidence, subject: str | None = None) -> tuple[Stall, ...]:
     results = evidence.results(PROBE, subject=subject)
     spans = {span.step: span for span in evidence.experiments(PROBE, subject=subject)}
     kept = evidence.recording.experiments
-    inside = Evidence(replace(evidence.recording, spans=kept.spans, events=kept.events, stacks=kept.stacks))
+    # The tool has a thread of its own; the first one only waits for it.
+    looks = tuple(each for each in kept.stacks if each.thread != _WAITS_FOR_IT)
+    inside = Evidence(replace(evidence.recording, spans=kept.spans, events=kept.events, stacks=looks))
     ordered = sorted(results, key=lambda each: (each.step.subject, list(Phase).index(_phase(each))))
     return tuple(_stall(inside, result, spans.get(result.step.id)) for result in ordered)
 

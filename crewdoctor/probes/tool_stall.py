@@ -53,6 +53,8 @@ def plan(inventory: Inventory, options: Options, results: Sequence[StepResult]) 
         return
     ports = {endpoint.subject: endpoint.port for endpoint in inventory.endpoints}
     places = {each.subject: f"{each.scheme}://{each.host}:{each.port}/" for each in inventory.endpoints}
+    # What is measured in seconds is not to share the machine with this.
+    measured = tuple(f"tool.isolated@{tool.subject}" for tool in inventory.tools)
     most = room = max(1, int(options.deadline * SHARE / SECONDS_OF_TOOL))
     for tool in inventory.tools:
         if reason := foreign(tool) or (f"the deadline leaves time for {most} tools" if room <= 0 else ""):
@@ -76,6 +78,7 @@ def plan(inventory: Inventory, options: Options, results: Sequence[StepResult]) 
                 "loaded",
                 LONGEST,
                 {**args, "phase": phase.value},
+                after=measured,
                 announce=f"run tool {tool.name} against a server of ours that goes silent: {phase.value}",
             )
 

@@ -18,6 +18,7 @@ from crewdoctor.model.result import Status
 from crewdoctor.model.rule import RuleOutcome, RuleStatus
 from crewdoctor.proofs import proofs
 from crewdoctor.report.exit_code import examined, exit_code, failed_by_itself, flat, missing_inputs, unanswered
+from crewdoctor.report.load import load
 from crewdoctor.report.naming import named
 from crewdoctor.report.questions import questions, stopped
 from crewdoctor.report.unseen import unseen
@@ -74,6 +75,7 @@ def assemble(
         ladder=_ladder(recording, crew.rung),
         waterfall=crew.bars,
         shares=crew.shares,
+        load=load(Evidence(recording, ledger)),
         settings=inventory.settings if inventory else (),
         proofs=proofs(facts),
         trials=trials(facts),

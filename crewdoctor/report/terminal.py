@@ -18,6 +18,7 @@ from crewdoctor.report.screen import (
     hangs,
     layers,
     ledger,
+    load,
     model_calls,
     proofs,
     settings,
@@ -40,6 +41,7 @@ _ASCII = str.maketrans(
         "\N{RIGHTWARDS ARROW}": ">",
         "\N{FULL BLOCK}": "#",
         "\N{LIGHT SHADE}": ".",
+        "\N{DARK SHADE}": "+",
         "\N{BOX DRAWINGS HEAVY HORIZONTAL}": "=",
         "├": "|",
         "└": "`",
@@ -88,6 +90,7 @@ def _lines(report: Report, width: int, verbosity: int) -> Iterator[Line]:
     yield from frame.verdict(report)
     yield from findings.lines(report.findings, str(report.environment.get("project_root", "")), width, every=every)
     if not brief:
+        yield from load.lines(report, width)
         yield from hangs.lines(report, every=every)
     yield from model_calls.lines(report)
     if report.scope == "settings" or every:
