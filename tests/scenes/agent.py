@@ -248,3 +248,13 @@ def cd507_fires(scene: Scene) -> None:
 def cd507_quiet(scene: Scene) -> None:
     """The same guardrail, answered."""
     _guardrail(scene, 11.9)
+
+
+def cd405_fires(scene: Scene) -> None:
+    """25 turns of 60 s and 30 s under a limit of 15 min."""
+    _crew(scene, _gunicorn(900.0), setting(AGENT, "agent", "max_iter", 25), deadline=None)
+
+
+def cd405_quiet(scene: Scene) -> None:
+    """Five of them."""
+    _crew(scene, _gunicorn(900.0), setting(AGENT, "agent", "max_iter", 5), deadline=None)
