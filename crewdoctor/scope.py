@@ -12,7 +12,7 @@ from crewdoctor.model.options import Options
 from crewdoctor.model.probe import Probe
 
 EVERYTHING = ("",)
-PROVING = ("llm.proof", "agent.proof")
+PROVING = ("llm.proof", "agent.proof", "tool.stall")
 """Experiments: they run where `--prove` asks for them."""
 
 
@@ -57,7 +57,9 @@ def ramps(options: Options) -> bool:
 
 
 def includes(options: Options, probe: Probe) -> bool:
-    """Whether a probe belongs to the scope."""
+    """Whether a probe belongs to the scope. Before a ramp on the embedded model that one is not measured by itself."""
+    if options.scope == "scale" and options.llm == "embedded" and probe.id == "llm.sdk":
+        return False
     return probe.id.startswith(scope_of(options).probes) if scope_of(options).probes else False
 
 

@@ -87,7 +87,7 @@ def _one(
         run_level(bench, level, copies, lambda: time.monotonic() >= until)
         ended, cpu = time.monotonic(), time.process_time() - cpu
         row = pace.row(level, began, ended, cpu, _failed_requests(bench) - failed)
-        span.note(cores=row["cores"], lag=row["lag"], complete=level.complete)
+        span.note(cores=row["cores"], lag=row["lag"], late=row["late"], complete=level.complete)
     return row
 
 

@@ -21,7 +21,7 @@ from crewdoctor.model.span import Failure
 
 BEAT = 0.05
 """Seconds between two looks at how late the event loop is."""
-POLL = 0.1
+POLL = 0.04
 
 
 @dataclass(slots=True)
@@ -51,6 +51,8 @@ class Level:
     kickoffs: list[Kickoff] = field(default_factory=list)
     lag: float = 0.0
     """Seconds the event loop was late, at most."""
+    late: list[float] = field(default_factory=list)
+    """Seconds a thread of ours that only sleeps woke up late, look by look: the machine, or Python's lock."""
     complete: bool = False
     stop: bool = False
     """Set from outside: no caller starts another kickoff."""
@@ -67,7 +69,9 @@ def run(bench: Bench, level: Level, copies: list[list[Any]], until: Callable[[],
     )
     thread.start()
     while thread.is_alive() and not until():
-        thread.join(POLL)
+        due = time.monotonic() + POLL
+        time.sleep(POLL)
+        level.late.append(time.monotonic() - due)
     level.stop = True
     level.complete = not thread.is_alive()
 

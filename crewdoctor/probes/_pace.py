@@ -15,8 +15,6 @@ GAIN = 1.2
 """Throughput of twice the callers, below which more of them only wait (measuring.md, section 6)."""
 ERRORS = 0.25
 """Share of kickoffs that failed, from which more load is no measurement."""
-CORE = 0.7
-"""Cores our process used, from which it may itself be the limit: Python's threads share one."""
 
 
 def levels_to(most: int) -> list[int]:
@@ -51,6 +49,7 @@ def row(level: Level, began: float, ended: float, cpu: float, failed_requests: i
         "seconds": round(seconds, 4),
         "cores": round(cpu / seconds, 3),
         "lag": round(level.lag, 4),
+        "late": round(sorted(level.late)[int(len(level.late) * 0.95)], 4) if level.late else 0.0,
         "complete": level.complete,
     }
 

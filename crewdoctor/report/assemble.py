@@ -18,9 +18,11 @@ from crewdoctor.model.result import Status
 from crewdoctor.model.rule import RuleOutcome, RuleStatus
 from crewdoctor.proofs import proofs
 from crewdoctor.report.exit_code import examined, exit_code, failed_by_itself, flat, missing_inputs, unanswered
+from crewdoctor.report.load import load
 from crewdoctor.report.naming import named
 from crewdoctor.report.questions import questions, stopped
 from crewdoctor.report.unseen import unseen
+from crewdoctor.stalls import stalls
 from crewdoctor.timeline.clocks import clocks, longest
 from crewdoctor.timeline.model_calls import model_calls
 from crewdoctor.trials import trials
@@ -73,9 +75,11 @@ def assemble(
         ladder=_ladder(recording, crew.rung),
         waterfall=crew.bars,
         shares=crew.shares,
+        load=load(Evidence(recording, ledger)),
         settings=inventory.settings if inventory else (),
         proofs=proofs(facts),
         trials=trials(facts),
+        stalls=stalls(facts),
         ledger=ledger.scopes if ledger else (),
         longest_hang=ledger.longest_hang if ledger else "",
         unexamined=_unexamined(recording, outcomes),

@@ -101,7 +101,7 @@ def _pool(module: Module, calls: list[ast.Call], named: dict[int, str], style: s
 def _made(module: Module, node: ast.expr) -> ast.Call | None:
     if isinstance(node, ast.Name):
         node = module.assigned.get(node.id, node)
-    return node if isinstance(node, ast.Call) else None
+    return node if isinstance(node, ast.Call) and _last(node.func) in _POOLS else None
 
 
 def _size(module: Module, call: ast.Call | None) -> tuple[str, int]:
