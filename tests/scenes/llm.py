@@ -260,3 +260,29 @@ def cd211_fires(scene: Scene) -> None:
 def cd211_quiet(scene: Scene) -> None:
     """It came back after 4.1 s."""
     _turned_away(scene, 4.1)
+
+
+LONG = (
+    "Error code: 400 - {'error': {'message': \"This model's maximum context length is 8192 tokens. However, your "
+    "messages resulted in 9120 tokens.\", 'code': 'context_length_exceeded'}}"
+)
+
+
+def _turned_away_for(scene: Scene, text: str) -> None:
+    _crew(scene, 60.0)
+    step = scene.step("crew.kickoff", CREW, 30.0, 40.0, Status.FAILED)
+    kickoff = scene.span(step, "crew.kickoff", 30.0, 39.0, failure=FailureKind.HTTP_CLIENT_ERROR)
+    scene.llm(step, 30.1, 31.0, parent=kickoff)
+    for index in range(3):
+        at = 32.0 + index
+        scene.llm(step, at, at + 0.2, parent=kickoff, failure=FailureKind.HTTP_CLIENT_ERROR, text=text, status=400)
+
+
+def cd212_fires(scene: Scene) -> None:
+    """The second turn's prompt is too long, three times."""
+    _turned_away_for(scene, LONG)
+
+
+def cd212_quiet(scene: Scene) -> None:
+    """It is turned away for something else."""
+    _turned_away_for(scene, "Error code: 400 - {'error': {'message': 'unknown parameter'}}")
