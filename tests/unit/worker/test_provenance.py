@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from crewdoctor.worker.construction import Built, Constructions
@@ -69,3 +73,16 @@ def test_a_definition_in_json_has_the_line(tmp_path):
     agent, held = sources(tmp_path, "", definition=str(tmp_path / "crew.jsonc"))
 
     assert held.of(agent, "max_iter").where == "crew.jsonc:2"
+
+
+def test_a_file_that_wins_over_the_environment_the_program_was_started_with_says_so(tmp_path):
+    program = (
+        "import os; os.environ['HOUSE_TURNS'] = '9'\n"
+        "from crewdoctor.worker.provenance import Sources\n"
+        "held = Sources(dotenv={'HOUSE_TURNS': 2, 'HOUSE_OTHER': 3})\n"
+        "print(held.of_variable('HOUSE_TURNS').shadows, held.of_variable('HOUSE_OTHER').shadows, sep='|')\n"
+    )
+    given = {**os.environ, "HOUSE_TURNS": "7", "HOUSE_OTHER": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", program], env=given, capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == ("env HOUSE_TURNS|" if sys.platform == "linux" else "|")
