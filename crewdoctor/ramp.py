@@ -23,6 +23,8 @@ GAIN, STEEP = 1.2, 1.3
 """Throughput of twice the callers below which it is flat (`probes/_pace.py`), where a kickoff takes so much longer."""
 NEAR = 0.1
 """Ours: share by which an estimate may be wrong."""
+LARGEST, MORE = 32, 4
+"""Python's default executor: min(32, cpu + 4) threads."""
 TOO_MANY = FailureKind.HTTP_RATE_LIMITED
 
 
@@ -94,7 +96,7 @@ class Ramp:
 
     @property
     def stopped_by(self) -> str:
-        """`knee errors unfinished max-concurrency max-llm-calls deadline endpoint`, empty where it was cut off."""
+        """Why it went no further (`Load.stopped_by` of the report); empty where it was cut off."""
         return str(self.result.facts.get("stopped_by") or "")
 
     @property

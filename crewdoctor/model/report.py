@@ -209,7 +209,7 @@ class Load:
     """The line of the user's source that does it so; empty where none was seen."""
     simulated: bool
     stopped_by: str
-    """`knee errors unfinished max-concurrency max-llm-calls deadline endpoint`"""
+    """`knee errors limiter unfinished max-concurrency max-llm-calls deadline endpoint`"""
     kept: int
     """The highest number that kept every timeout."""
     broken: int | None
@@ -217,6 +217,8 @@ class Load:
     saturates: tuple[int, int] | None
     """Between these numbers more kickoffs only wait for each other; null: that was not reached."""
     levels: tuple[LoadLevel, ...] = ()
+    next_limit: str = ""
+    """The nearest limit that is known and was not met: one sentence; empty where none is known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,8 @@ SHORTEST = 8.0
 """Seconds left below which no level is begun."""
 PATIENCE, TIMES = 10.0, 5.0
 """Seconds, and times what the level was expected to take, after which a level is not waited for any longer."""
+NAP = 2.0
+"""Seconds of a sleep for `max_rpm` that are waited for."""
 ALONE_AT_MOST = 0.6
 """Share of the step the crew may take alone."""
 
@@ -84,7 +86,7 @@ def _one(
     ) as span:
         began, cpu = time.monotonic(), time.process_time()
         until = min(began + patience, began + bench.remaining() - 2.0)
-        run_level(bench, level, copies, lambda: time.monotonic() >= until)
+        run_level(bench, level, copies, lambda: time.monotonic() >= until or _asleep(level, bench))
         ended, cpu = time.monotonic(), time.process_time() - cpu
         row = pace.row(level, began, ended, cpu, _failed_requests(bench) - failed)
         span.note(cores=row["cores"], lag=row["lag"], late=row["late"], complete=level.complete)
@@ -97,6 +99,14 @@ def _copy(loaded: LoadedCrew, bench: Bench) -> Any:
     without_consequences(copied)
     forgive_guardrails(copied, bench.blocked)
     return copied
+
+
+def _asleep(level: Level, bench: Bench) -> bool:
+    """Whether `max_rpm` has put a kickoff to sleep: it will be a whole minute, which need not be waited for."""
+    if not bench.made("limiter.sleep"):
+        return False
+    level.asleep = level.asleep or time.monotonic()
+    return time.monotonic() - level.asleep >= NAP
 
 
 def _failed_requests(bench: Bench) -> int:

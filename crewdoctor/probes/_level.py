@@ -53,6 +53,8 @@ class Level:
     """Seconds the event loop was late, at most."""
     late: list[float] = field(default_factory=list)
     """Seconds a thread of ours that only sleeps woke up late, look by look: the machine, or Python's lock."""
+    asleep: float = 0.0
+    """When a kickoff was first seen to sleep for `max_rpm`; 0: never."""
     complete: bool = False
     stop: bool = False
     """Set from outside: no caller starts another kickoff."""

@@ -51,6 +51,7 @@ def row(level: Level, began: float, ended: float, cpu: float, failed_requests: i
         "lag": round(level.lag, 4),
         "late": round(sorted(level.late)[int(len(level.late) * 0.95)], 4) if level.late else 0.0,
         "complete": level.complete,
+        "asleep": bool(level.asleep),
     }
 
 
@@ -96,7 +97,7 @@ def stop_after(rows: Sequence[dict[str, Any]]) -> str:
     """Why no further level is tried; empty: go on."""
     last = rows[-1]
     if not last["complete"]:
-        return "unfinished"
+        return "limiter" if last.get("asleep") else "unfinished"
     if last["ended"] and last["failed"] >= max(1, ERRORS * last["ended"]):
         return "errors"
     if last["n"] > 1 and last["failed_requests"] - rows[0]["failed_requests"] >= max(2, ERRORS * last["ended"]):

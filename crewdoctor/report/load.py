@@ -5,7 +5,7 @@ from __future__ import annotations
 from crewdoctor import wording
 from crewdoctor.model.evidence import Evidence
 from crewdoctor.model.report import Load, LoadLevel
-from crewdoctor.ramp import Level, ramp
+from crewdoctor.ramp import LARGEST, MORE, Level, Ramp, ramp
 
 
 def load(evidence: Evidence) -> Load | None:
@@ -25,7 +25,36 @@ def load(evidence: Evidence) -> Load | None:
         broken=broken,
         saturates=climbed.saturates(),
         levels=tuple(_level(evidence, each) for each in climbed.levels),
+        next_limit=_next_limit(evidence, climbed),
     )
+
+
+def _next_limit(evidence: Evidence, climbed: Ramp) -> str:
+    """The nearest known limit nobody had to wait for in this ramp."""
+    waited = {each.name for level in climbed.levels for each in level.beneath if not each.subject.startswith("tool:")}
+    known: list[tuple[int, str]] = []
+    if "thread.wait" not in waited and (threads := _threads(evidence, climbed)):
+        known.append(threads)
+    if "pool.wait" not in waited:
+        for each in evidence.settings("llm", "pool.max_connections"):
+            if isinstance(each.value, int):
+                where = f" ({each.provenance.where})" if each.provenance.where else ""
+                known.append((each.value, f"the {each.value} connections of the client of {each.subject}{where}"))
+    if not known:
+        return ""
+    met = climbed.saturates() is not None or "thread.wait" in waited or "pool.wait" in waited
+    return f"The next limit{' once that one is lifted' if met else ''} is {min(known)[1]}."
+
+
+def _threads(evidence: Evidence, climbed: Ramp) -> tuple[int, str] | None:
+    """The size of the pool the kickoffs run in, where one bounds them."""
+    facts, cpus = climbed.result.facts, evidence.recording.header.cpus
+    if facts.get("pool") == "sized" and isinstance(facts.get("workers"), int):
+        return facts["workers"], f"the {facts['workers']} threads of the executor its source gives it"
+    if facts.get("pool") == "default" and cpus:
+        size = min(LARGEST, cpus + MORE)
+        return size, f"the {size} threads of the default executor, min({LARGEST}, {cpus} cores + {MORE})"
+    return None
 
 
 def _level(evidence: Evidence, level: Level) -> LoadLevel:

@@ -33,11 +33,9 @@ from crewdoctor.model.finding import Finding, Fix, Quantity, Severity
 from crewdoctor.model.layer import Layer
 from crewdoctor.model.rule import rule
 from crewdoctor.model.span import Span
-from crewdoctor.ramp import RAMP_KEYS, Level, Ramp, ramp
+from crewdoctor.ramp import LARGEST, MORE, Level, Ramp, ramp
 
 SHARE = 0.1
-LARGEST, MORE = 32, 4
-"""Python's default: min(32, cpu + 4)."""
 _DEFAULT = "asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(max_workers={n}))"
 _THREADS = "ThreadPoolExecutor(max_workers={n})"
 _AT_WORK = ("crew.kickoff", "llm.call", "tool.call")
@@ -115,6 +113,3 @@ def _flat(evidence: Evidence, climbed: Ramp, level: Level) -> str:
     if not before or not now:
         return ""
     return f", while the model took {wording.seconds(median(now))} (alone {wording.seconds(median(before))})"
-
-
-__all__ = ["RAMP_KEYS", "thread_pool_starved"]

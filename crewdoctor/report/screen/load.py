@@ -16,6 +16,7 @@ _SHORTEST_TRACK = 12
 _STOPPED = {
     "knee": "more of them would only wait for each other",
     "errors": "too many of them failed",
+    "limiter": "its own max_rpm puts it to sleep, a whole minute each time",
     "unfinished": "the last ones did not come to their end in time",
     "max-concurrency": "no more were asked for (--max-concurrency)",
     "max-llm-calls": "the calls of the crew's own model would not suffice for more (--max-llm-calls)",
@@ -51,6 +52,8 @@ def sentences(load: Load) -> Iterator[str]:
     if load.saturates is not None:
         low, high = load.saturates
         yield f"From a number between {low} and {high} on, more at once bring no more through."
+    if load.next_limit:
+        yield load.next_limit
     if load.stopped_by in _STOPPED:
         yield f"It went no further: {_STOPPED[load.stopped_by]}."
     if any(each.busy for each in load.levels):
