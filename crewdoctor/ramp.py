@@ -12,7 +12,7 @@ from crewdoctor.model.result import StepResult
 from crewdoctor.model.span import FailureKind, Span
 from crewdoctor.waits import unfinished
 
-PROBE = "scale.ramp"
+PROBE, CONFIRM = "scale.ramp", "scale.confirm"
 RAMP_KEYS = ("span:scale.level", "result:scale.ramp")
 """What `ramp` touches."""
 SLOWER, FLOOR = 2.0, 0.5
@@ -126,10 +126,10 @@ class Ramp:
         return bracket(most * self.alone.pace, [each.n for each in self.levels])
 
 
-def ramp(evidence: Evidence) -> Ramp | None:
-    """The climb of a recording; None where there was none, or not even its first level."""
-    results = evidence.results(PROBE)
-    spans = evidence.spans("scale.level", probe=PROBE)
+def ramp(evidence: Evidence, probe: str = PROBE) -> Ramp | None:
+    """The climb of a recording, or the one level of `CONFIRM`; None where not even one level was begun."""
+    results = evidence.results(probe)
+    spans = evidence.spans("scale.level", probe=probe)
     if not results or not spans:
         return None
     rows = {row["n"]: row for row in results[-1].facts.get("levels") or () if isinstance(row, dict) and "n" in row}

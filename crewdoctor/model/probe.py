@@ -75,6 +75,9 @@ class LoadedCrew(Protocol):
         And what those timeouts say in the user's code, by argument. Raises CannotProbe where it cannot be rebuilt.
         """
 
+    def widen_pools(self, connections: int) -> int:
+        """Allow the models' clients so many connections; how many pools could be widened."""
+
     def use_embedded(self, base_url: str) -> list[str]:
         """Put the embedded endpoint under every model of the crew (rebuilt, never copied); subjects replaced."""
 

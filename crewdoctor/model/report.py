@@ -200,6 +200,18 @@ class LoadLevel:
 
 
 @dataclass(frozen=True, slots=True)
+class Confirmed:
+    """A level of the ramp once more, with its first cause taken away in the worker."""
+
+    change: str
+    """In words: `16 threads for its kickoffs`."""
+    before: LoadLevel
+    after: LoadLevel
+    better: bool
+    """Kickoffs were a fifth quicker, or fewer failed or were cut off; and no fewer came through."""
+
+
+@dataclass(frozen=True, slots=True)
 class Load:
     """The crew many times at once."""
 
@@ -219,6 +231,8 @@ class Load:
     levels: tuple[LoadLevel, ...] = ()
     next_limit: str = ""
     """The nearest limit that is known and was not met: one sentence; empty where none is known."""
+    confirmed: Confirmed | None = None
+    """What taking the first cause away did, where that was asked for (--confirm)."""
 
 
 @dataclass(frozen=True, slots=True)

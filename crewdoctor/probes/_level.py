@@ -48,6 +48,8 @@ class Level:
     inputs: dict[str, Any]
     subject: str
     simulated: bool
+    gate: int = 0
+    """Kickoffs let through at once, the others taking their turn before their clocks run; 0: no gate."""
     kickoffs: list[Kickoff] = field(default_factory=list)
     lag: float = 0.0
     """Seconds the event loop was late, at most."""
@@ -78,22 +80,31 @@ def run(bench: Bench, level: Level, copies: list[list[Any]], until: Callable[[],
     level.complete = not thread.is_alive()
 
 
-def _caller(bench: Bench, level: Level, number: int, crews: list[Any], pool: Executor | None) -> None:
+def _caller(bench: Bench, level: Level, number: int, crews: list[Any], bounds: _Bounds) -> None:
     time.sleep(level.spread * number / level.n)
     for crew in crews:
-        if level.stop:
-            return
-        kickoff = Kickoff(time.monotonic())
-        level.kickoffs.append(kickoff)
-        try:
-            with bench.span("scale.kickoff", subject=level.subject, layer=Layer.CREW, n=level.n):
-                if pool is None:
-                    _kick(bench, level, crew)
-                else:
-                    pool.submit(_kick, bench, level, crew).result()
-        except BaseException as error:
-            kickoff.failure = bench.classify(error)
-        kickoff.end = time.monotonic()
+        with bounds.gate:
+            if level.stop:
+                return
+            kickoff = Kickoff(time.monotonic())
+            level.kickoffs.append(kickoff)
+            try:
+                with bench.span("scale.kickoff", subject=level.subject, layer=Layer.CREW, n=level.n):
+                    if bounds.pool is None:
+                        _kick(bench, level, crew)
+                    else:
+                        bounds.pool.submit(_kick, bench, level, crew).result()
+            except BaseException as error:
+                kickoff.failure = bench.classify(error)
+            kickoff.end = time.monotonic()
+
+
+@dataclass(slots=True)
+class _Bounds:
+    """What holds callers back: the user's executor, and a gate of ours."""
+
+    pool: Executor | None
+    gate: threading.Semaphore
 
 
 def _kick(bench: Bench, level: Level, crew: Any) -> None:
@@ -103,18 +114,18 @@ def _kick(bench: Bench, level: Level, crew: Any) -> None:
 
 
 def _threads(bench: Bench, level: Level, copies: list[list[Any]]) -> None:
-    pool = _pool(level)
+    bounds = _Bounds(_pool(level), threading.Semaphore(level.gate or level.n))
     callers = []
     for number, crews in enumerate(copies):
         context = contextvars.copy_context()
-        given = (_caller, bench, level, number, crews, pool)
+        given = (_caller, bench, level, number, crews, bounds)
         callers.append(threading.Thread(target=context.run, args=given, daemon=True))
     for each in callers:
         each.start()
     for each in callers:
         each.join()
-    if pool is not None:
-        pool.shutdown(wait=False)
+    if bounds.pool is not None:
+        bounds.pool.shutdown(wait=False)
 
 
 def _pool(level: Level) -> ThreadPoolExecutor | None:
@@ -133,7 +144,8 @@ async def _gathered(bench: Bench, level: Level, copies: list[list[Any]]) -> None
         size = level.workers if level.pool == "sized" else 32 * level.n
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(size))
     beat = asyncio.create_task(_beat(level))
-    await asyncio.gather(*(_awaiting(bench, level, number, crews) for number, crews in enumerate(copies)))
+    gate = asyncio.Semaphore(level.gate or level.n)
+    await asyncio.gather(*(_awaiting(bench, level, number, crews, gate) for number, crews in enumerate(copies)))
     beat.cancel()
 
 
@@ -144,19 +156,20 @@ async def _beat(level: Level) -> None:
         level.lag = max(level.lag, time.monotonic() - due)
 
 
-async def _awaiting(bench: Bench, level: Level, number: int, crews: list[Any]) -> None:
+async def _awaiting(bench: Bench, level: Level, number: int, crews: list[Any], gate: asyncio.Semaphore) -> None:
     await asyncio.sleep(level.spread * number / level.n)
     for crew in crews:
-        if level.stop:
-            return
-        kickoff = Kickoff(time.monotonic())
-        level.kickoffs.append(kickoff)
-        try:
-            with bench.span("scale.kickoff", subject=level.subject, layer=Layer.CREW, n=level.n):
-                await _begin(level, crew)
-        except Exception as error:
-            kickoff.failure = bench.classify(error)
-        kickoff.end = time.monotonic()
+        async with gate:
+            if level.stop:
+                return
+            kickoff = Kickoff(time.monotonic())
+            level.kickoffs.append(kickoff)
+            try:
+                with bench.span("scale.kickoff", subject=level.subject, layer=Layer.CREW, n=level.n):
+                    await _begin(level, crew)
+            except Exception as error:
+                kickoff.failure = bench.classify(error)
+            kickoff.end = time.monotonic()
 
 
 def _begin(level: Level, crew: Any) -> Coroutine[Any, Any, Any]:

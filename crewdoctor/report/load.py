@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from crewdoctor import wording
 from crewdoctor.model.evidence import Evidence
-from crewdoctor.model.report import Load, LoadLevel
-from crewdoctor.ramp import LARGEST, MORE, Level, Ramp, ramp
+from crewdoctor.model.report import Confirmed, Load, LoadLevel
+from crewdoctor.ramp import CONFIRM, LARGEST, MORE, Level, Ramp, ramp
+
+QUICKER, KEPT = 0.8, 0.8
+"""Ours: share of the time a kickoff took, and of what came through, from which a change has helped."""
+_WORDS = {
+    "executor": "{n} threads for its kickoffs",
+    "connections": "{n} connections for its models' clients",
+    "gate": "at most {n} kickoffs let through at once",
+}
 
 
 def load(evidence: Evidence) -> Load | None:
@@ -26,7 +34,21 @@ def load(evidence: Evidence) -> Load | None:
         saturates=climbed.saturates(),
         levels=tuple(_level(evidence, each) for each in climbed.levels),
         next_limit=_next_limit(evidence, climbed),
+        confirmed=_confirmed(evidence, climbed),
     )
+
+
+def _confirmed(evidence: Evidence, climbed: Ramp) -> Confirmed | None:
+    """The last level beside the same with the first cause taken away."""
+    again = ramp(evidence, CONFIRM)
+    if again is None or not again.alone.row:
+        return None
+    kind, _, size = str(again.result.facts.get("change") or "").partition(":")
+    before, after = _level(evidence, climbed.levels[-1]), _level(evidence, again.alone)
+    quicker = after.seconds is not None and before.seconds is not None and after.seconds <= QUICKER * before.seconds
+    rid = after.failed + after.timeouts < before.failed + before.timeouts
+    kept = after.per_second >= KEPT * before.per_second
+    return Confirmed(_WORDS.get(kind, kind).format(n=size), before, after, better=(quicker or rid) and kept)
 
 
 def _next_limit(evidence: Evidence, climbed: Ramp) -> str:

@@ -101,6 +101,7 @@ def _finding(evidence: Evidence, climbed: Ramp, level: Level, waits: list[Span],
             (_THREADS if threads else _DEFAULT).format(n=level.n),
         ),
         lost=sum(each.seconds(evidence.end_of(each)) for each in waits),
+        attrs={"change": f"executor:{level.n}"},
     )
 
 

@@ -19,7 +19,7 @@ from crewdoctor.model.plan import Skip, Step
 from crewdoctor.model.result import Status, StepResult
 from crewdoctor.model.setting import Location
 from crewdoctor.pipeline import choose_llm
-from crewdoctor.probes import _climb, _pace, scale_ramp
+from crewdoctor.probes import _climb, _pace, scale_confirm, scale_ramp
 from crewdoctor.probes._level import Kickoff, Level, run
 
 LLM = "agent:x/llm"
@@ -262,3 +262,49 @@ def test_throughput_is_what_was_going_on_over_what_one_took():
 
     assert told["median"] == pytest.approx(2.0)
     assert told["per_second"] == pytest.approx(2.0, rel=0.05)
+
+
+def test_a_gate_lets_so_many_through_and_their_clocks_run_from_then():
+    crews = type("Mine", (Crew,), {})
+    for style in ("threads", "async-each"):
+        crews.most = 0
+        held = level(6, style, "unknown")
+        held.gate = 2
+        run(Bench(), held, [[crews(), crews()] for _ in range(6)], lambda: False)
+
+        assert crews.most == 2
+        assert max(each.end - each.start for each in held.kickoffs) < 0.05 * 6
+
+
+def climbed(**facts):
+    step = Step("scale.ramp@crew:c", "scale.ramp", Layer.CREW, "crew:c", "loaded", 100.0, {"style": "threads"})
+    return StepResult(step, Status.OK, 0.0, 1.0, facts=facts)
+
+
+@pytest.mark.parametrize(
+    ("change", "rows", "options", "told"),
+    [
+        (
+            "executor:8",
+            [row(1, 1.0, 1.0), row(8, 3.0, 2.0)],
+            {},
+            "the crew 16 times, 8 at once, with 8 threads",
+        ),
+        ("gate:2", [row(1, 1.0, 1.0), row(4, 3.0, 2.0)], {}, "8 times, 4 at once, with at most 2 kickoffs let through"),
+        ("", [row(1, 1.0, 1.0), row(8, 3.0, 2.0)], {}, "no limit was met"),
+        ("gate:1", [row(1, 1.0, 1.0)], {}, "no limit was met"),
+        ("executor:8", None, {}, "no limit was met"),
+        ("executor:8", [row(1, 1.0, 1.0), row(8, 3.0, 2.0)], {"llm": "own", "max_llm_calls": 3}, "calls of its own"),
+    ],
+)
+def test_what_is_confirmed_is_announced_too(change, rows, options, told):
+    facts = {"levels": rows} if rows else {}
+    asked = Options(**{"scope": "scale", "llm": "embedded", "confirm": True, "change": change, **options})
+    (step,) = scale_confirm.plan(LOCAL, asked, [replace(climbed(**facts), step=replace(climbed().step, llm_calls=30))])
+
+    assert told in (step.reason if isinstance(step, Skip) else step.announce)
+
+
+def test_a_change_in_the_worker_is_only_planned_where_it_was_asked_for():
+    assert planner.CONFIRM not in planner.stages(Options(scope="scale"))
+    assert planner.stages(Options(scope="scale", confirm=True))[-2:] == (planner.RAMP, planner.CONFIRM)
