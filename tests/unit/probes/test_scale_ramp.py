@@ -227,7 +227,7 @@ def level(n, style, pool="", workers=0, inputs=None):
     ],
 )
 def test_every_caller_makes_its_kickoffs_and_no_more_run_than_the_pool_lets(style, pool, workers, most):
-    crews = type("Mine", (Crew,), {})
+    crews = type("Mine", (Crew,), {"going": 0, "most": 0})
     held = level(6, style, pool, workers)
     run(Bench(), held, [[crews(), crews()] for _ in range(6)], lambda: False)
 
@@ -247,7 +247,7 @@ def test_a_kickoff_that_raises_is_counted_and_stops_nobody(style):
 
 def test_what_does_not_end_is_not_waited_for():
     held = level(2, "threads")
-    run(Bench(), held, [[Crew()] * 200] * 2, lambda: len(held.kickoffs) > 3)
+    run(Bench(), held, [[Crew()] * 40] * 2, lambda: len(held.kickoffs) > 3)
 
     assert not held.complete
     assert held.stop
@@ -265,7 +265,7 @@ def test_throughput_is_what_was_going_on_over_what_one_took():
 
 
 def test_a_gate_lets_so_many_through_and_their_clocks_run_from_then():
-    crews = type("Mine", (Crew,), {})
+    crews = type("Mine", (Crew,), {"going": 0, "most": 0})
     for style in ("threads", "async-each"):
         crews.most = 0
         held = level(6, style, "unknown")
@@ -273,7 +273,7 @@ def test_a_gate_lets_so_many_through_and_their_clocks_run_from_then():
         run(Bench(), held, [[crews(), crews()] for _ in range(6)], lambda: False)
 
         assert crews.most == 2
-        assert max(each.end - each.start for each in held.kickoffs) < 0.05 * 6
+        assert max(sum(other.start <= each.start < other.end for other in held.kickoffs) for each in held.kickoffs) <= 2
 
 
 def climbed(**facts):
