@@ -19,6 +19,8 @@ SLOWER, FLOOR = 2.0, 0.5
 """Ours: from so many times what it took alone, and so many seconds more, something is slow under load."""
 CORES, LATE = 0.7, 0.1
 """Ours: cores our process used, and seconds a sleeping thread woke late, from which this machine may be the limit."""
+STALL = 0.25
+"""Seconds a loop is late from which something holds it (CD606)."""
 GAIN, STEEP = 1.2, 1.3
 """Throughput of twice the callers below which it is flat (`probes/_pace.py`), where a kickoff takes so much longer."""
 NEAR = 0.1
@@ -57,6 +59,11 @@ class Level:
     def by_us(self) -> bool:
         """Whether this machine, or our own process on it, may have been what was slow."""
         return float(self.row.get("cores") or 0.0) >= CORES or float(self.row.get("late") or 0.0) >= LATE
+
+    @property
+    def stalled(self) -> bool:
+        """Whether everything stood still for a while: the event loop was late, whoever held it."""
+        return float(self.row.get("lag") or 0.0) >= STALL
 
     @property
     def hurt(self) -> list[Span]:

@@ -154,6 +154,9 @@ class Bench(Protocol):
     def error_in(self, output: Any) -> str:
         """Return the error a tool returned as its answer (it raised nothing), one short line; empty for an answer."""
 
+    def look_at(self, thread: int, *, seconds: float, span: str = "", **attrs: Any) -> None:
+        """Record where a thread is right now; it has been held there for `seconds`."""
+
     def made(self, name: str) -> list[tuple[dict[str, Any], Failure | None]]:
         """Attributes and failures of the spans called `name` in this step so far; of very many, the latest."""
 

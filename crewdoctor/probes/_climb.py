@@ -97,7 +97,7 @@ def one(
     ) as span:
         began, cpu = time.monotonic(), time.process_time()
         until = min(began + patience, began + bench.remaining() - 2.0)
-        run_level(bench, level, copies, lambda: time.monotonic() >= until or _asleep(level, bench))
+        run_level(bench, level, copies, lambda: time.monotonic() >= until or _asleep(level, bench), span.id)
         ended, cpu = time.monotonic(), time.process_time() - cpu
         row = pace.row(level, began, ended, cpu, _failed_requests(bench) - failed)
         span.note(cores=row["cores"], lag=row["lag"], late=row["late"], complete=level.complete)

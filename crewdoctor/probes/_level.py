@@ -22,6 +22,8 @@ from crewdoctor.model.span import Failure
 BEAT = 0.05
 """Seconds between two looks at how late the event loop is."""
 POLL = 0.04
+HELD, MOST_LOOKS = 0.25, 40
+"""Seconds the loop may be late before somebody holds it (rules.md: CD606); looks at who does, at most, in a level."""
 
 
 @dataclass(slots=True)
@@ -53,6 +55,12 @@ class Level:
     kickoffs: list[Kickoff] = field(default_factory=list)
     lag: float = 0.0
     """Seconds the event loop was late, at most."""
+    beaten: float = 0.0
+    """When the event loop last had its turn; 0: there is none."""
+    loop: int = 0
+    """Its thread."""
+    held: float = 0.0
+    """Seconds in which it was held for longer than `HELD` at a time."""
     late: list[float] = field(default_factory=list)
     """Seconds a thread of ours that only sleeps woke up late, look by look: the machine, or Python's lock."""
     asleep: float = 0.0
@@ -62,11 +70,12 @@ class Level:
     """Set from outside: no caller starts another kickoff."""
 
 
-def run(bench: Bench, level: Level, copies: list[list[Any]], until: Callable[[], bool]) -> None:
+def run(bench: Bench, level: Level, copies: list[list[Any]], until: Callable[[], bool], span: str = "") -> None:
     """Run the level; `copies` holds `rounds` crews for each caller. Returns early, threads still at work, when `until`.
 
-    What is still going then has a span without an end.
+    What is still going then has a span without an end. `span`: the level's, for looks at who holds the event loop.
     """
+    looked: list[float] = []
     body = _threads if level.style == "threads" else _on_a_loop
     thread = threading.Thread(
         target=contextvars.copy_context().run, args=(body, bench, level, copies), name="crewdoctor-level", daemon=True
@@ -75,7 +84,11 @@ def run(bench: Bench, level: Level, copies: list[list[Any]], until: Callable[[],
     while thread.is_alive() and not until():
         due = time.monotonic() + POLL
         time.sleep(POLL)
-        level.late.append(time.monotonic() - due)
+        now = time.monotonic()
+        level.late.append(now - due)
+        if level.beaten and now - level.beaten > HELD and level.beaten not in looked and len(looked) < MOST_LOOKS:
+            looked.append(level.beaten)
+            bench.look_at(level.loop, seconds=round(now - level.beaten, 3), span=span, loop_late=True)
     level.stop = True
     level.complete = not thread.is_alive()
 
@@ -147,13 +160,17 @@ async def _gathered(bench: Bench, level: Level, copies: list[list[Any]]) -> None
     gate = asyncio.Semaphore(level.gate or level.n)
     await asyncio.gather(*(_awaiting(bench, level, number, crews, gate) for number, crews in enumerate(copies)))
     beat.cancel()
+    level.beaten = 0.0
 
 
 async def _beat(level: Level) -> None:
+    level.loop = threading.get_ident()
     while True:
-        due = time.monotonic() + BEAT
+        level.beaten = time.monotonic()
         await asyncio.sleep(BEAT)
-        level.lag = max(level.lag, time.monotonic() - due)
+        late = time.monotonic() - level.beaten - BEAT
+        level.lag = max(level.lag, late)
+        level.held += late if late > HELD else 0.0
 
 
 async def _awaiting(bench: Bench, level: Level, number: int, crews: list[Any], gate: asyncio.Semaphore) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
@@ -9,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from crewdoctor.model.probe import CannotProbe, LoadedCrew, Redirected
 from crewdoctor.model.span import Failure, FailureKind
+from crewdoctor.wire.codec import encode
 from crewdoctor.wire.lines import LONGEST_TEXT
 from crewdoctor.worker.answers import error_in
 from crewdoctor.worker.arguments import realistic
 from crewdoctor.worker.operation import Known
+from crewdoctor.worker.stacks import described, places, waiting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +30,10 @@ class Lent:
     writes_blocked: int
     stopped_writes: list[str]
     _spans: dict[str, Known]
+
+    def stack(self, record: dict[str, Any]) -> None:
+        """Record what is blocked."""
+        raise NotImplementedError
 
     def own(self, text: str) -> None:
         """Write crewdoctor's own line."""
@@ -71,6 +78,13 @@ class Lent:
         from crewdoctor.worker.redirect import redirect
 
         return redirect(ports)
+
+    def look_at(self, thread: int, *, seconds: float, span: str = "", **attrs: Any) -> None:
+        """Record where a thread is right now; it has been held there for `seconds`."""
+        stack = list(places(sys._current_frames().get(thread)))
+        frames, user = described(stack)
+        told = {"frames": encode(frames), "user_frame": encode(user), "thread": str(thread), "seconds": seconds}
+        self.stack({"span": span or None, "waiting": waiting(stack) or "unknown", "attrs": attrs, **told})
 
     def made(self, name: str) -> list[tuple[dict[str, Any], Failure | None]]:
         """Attributes and failures of the spans called `name`, as far as they are remembered."""

@@ -142,6 +142,8 @@ def row(n, median, per_second, **more):
         ([row(1, 1.0, 1.0), row(2, 1.0, 2.0)], ""),
         ([row(1, 1.0, 1.0), row(4, 1.4, 3.0), row(8, 2.4, 3.3)], "knee"),
         ([row(1, 1.0, 1.0), row(4, 1.4, 3.0), row(8, 2.4, 4.0)], ""),  # slower, and still more comes through
+        ([row(1, 1.0, 1.0), row(4, 1.4, 3.0), row(8, 2.4, 3.3, lag=0.4)], ""),  # everything stood still for a while
+        ([row(1, 1.0, 1.0), row(4, 1.4, 3.0), row(8, 2.4, 3.3, late=0.2)], ""),
         ([row(1, 0.1, 10.0), row(2, 0.3, 7.0)], ""),  # two tenths of a second are no finding
         ([row(1, 1.0, 1.0), row(2, 1.0, 2.0, failed=1)], "errors"),
         ([row(1, 1.0, 1.0, failed=3)], "errors"),
