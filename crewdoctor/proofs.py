@@ -117,6 +117,8 @@ def _of_phase(setting: Setting, trial: Trial) -> Proof:
             return _made(setting, Verdict.IGNORED, said, evidence=ids)
         if not trial.ended and trial.requests == 1:
             return _made(setting, Verdict.UNKNOWN, f"{limit}: it was not watched for long enough", evidence=ids)
+        if trial.ended and trial.attempt < 0.8 * _stood(trial):
+            return _made(setting, Verdict.UNKNOWN, f"{limit}: it failed before that ({trial.error})", evidence=ids)
         if trial.ended and not trial.error:
             return _made(setting, Verdict.UNKNOWN, f"{limit}: the call came back without an error", evidence=ids)
         first = f", {wording.seconds(trial.attempt)} the first" if trial.requests > 1 else ""
@@ -140,6 +142,11 @@ def _late(trial: Trial) -> bool:
     """Whether an attempt outlived the limit that stood there."""
     waited = trial.attempt if trial.requests > 1 or trial.ended else trial.seconds
     return bool(trial.limit) and waited > LATE * trial.limit + _LOADED
+
+
+def _stood(trial: Trial) -> float:
+    """The limit as it stood at the wire, where that says one: a phase may have been written shorter."""
+    return min(trial.limit, trial.in_force.value) if isinstance(trial.in_force, Seconds) else trial.limit
 
 
 def _lasted(trial: Trial) -> str:

@@ -12,7 +12,7 @@ from crewdoctor.model.options import Options
 from crewdoctor.model.probe import Probe
 
 EVERYTHING = ("",)
-PROVING = ("llm.proof", "agent.proof")
+PROVING = ("llm.proof", "agent.proof", "tool.stall")
 """Experiments: they run where `--prove` asks for them."""
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from crewdoctor.budget.backoff import SDK, Backoff
+from crewdoctor.model.backoff import SDK, Backoff
 from crewdoctor.model.setting import UNKNOWN, UNLIMITED, Seconds, SettingValue, Timeout
 
 RATE_LIMIT_ATTEMPTS = 3
@@ -55,7 +55,7 @@ def outlives(inner: Timeout, outer: Timeout) -> bool:
 
 
 def backoff(retries: int, policy: Backoff = SDK) -> float:
-    """Seconds a policy sleeps at most between attempts (`budget/backoff.py`).
+    """Seconds a policy sleeps at most between attempts (`model/backoff.py`).
 
     A server that sends Retry-After (openai 2.54: up to 120 s each, `MAX_RETRY_AFTER_DELAY`) replaces these.
     """

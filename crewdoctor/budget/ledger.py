@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 
 from crewdoctor import wording
 from crewdoctor.budget.arithmetic import attempt_ceiling, backoff, call_ceiling, outlives, task_ceiling, times
-from crewdoctor.budget.backoff import SDK, Backoff
 from crewdoctor.budget.limits import InForce
+from crewdoctor.model.backoff import SDK, Backoff
 from crewdoctor.model.report import Scope
 from crewdoctor.model.setting import UNKNOWN, UNLIMITED, Seconds, Setting, Timeout
 
@@ -174,6 +174,8 @@ class Ledger:
     owners: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Tool subject → agents that may call it."""
     longest_hang: str = ""
+    outers: tuple[Setting, ...] = ()
+    """Limits around the crew, the shortest first."""
 
     def walk(self) -> Iterator[Nested]:
         """Every scope."""

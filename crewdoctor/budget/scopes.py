@@ -6,13 +6,15 @@ from dataclasses import dataclass, field, replace
 
 from crewdoctor import wording
 from crewdoctor.budget.arithmetic import RATE_LIMIT_ATTEMPTS, longest, outlives, timeout_of
-from crewdoctor.budget.backoff import of_provider
 from crewdoctor.budget.hang import longest_hang
 from crewdoctor.budget.ledger import Inversion, Ledger, LlmTerms, Nested
 from crewdoctor.budget.limits import InForce, tool_limit
+from crewdoctor.budget.outer import ending, outer_limits
+from crewdoctor.budget.surroundings import around, outer_inversions
+from crewdoctor.model.backoff import of_provider
 from crewdoctor.model.inventory import AgentEntry, Inventory, LlmEntry, TaskEntry
 from crewdoctor.model.recording import Recording
-from crewdoctor.model.setting import UNKNOWN, UNLIMITED, Provenance, Seconds, Setting, Timeout
+from crewdoctor.model.setting import UNKNOWN, UNLIMITED, Seconds, Setting, Timeout
 from crewdoctor.model.span import FailureKind
 
 DEFAULT_EXECUTIONS = 3
@@ -39,8 +41,10 @@ def ledger_of(recording: Recording) -> Ledger:
     agents = {agent.subject: book.agent(agent) for agent in inventory.agents}
     tasks = tuple(book.task(task, agents) for task in inventory.tasks) or tuple(agents.values())
     crew = book.crew(tasks)
-    roots = (book.outer(crew, recording.header.options.outer),)
     models = book.models()
+    outers = outer_limits(recording)
+    roots = (around(crew, outers),)
+    book.inversions += outer_inversions(outers, models, book.tools, book.deadlines)
     return Ledger(
         roots=roots,
         inversions=tuple(book.inversions),
@@ -48,7 +52,8 @@ def ledger_of(recording: Recording) -> Ledger:
         tools=book.tools,
         deadlines=book.deadlines,
         owners=_owners(inventory),
-        longest_hang=longest_hang(crew.ceiling, models, book.tools),
+        longest_hang=longest_hang(crew.ceiling, models, book.tools, ending(outers)),
+        outers=outers,
     )
 
 
@@ -175,11 +180,12 @@ class _Book:
     def tool(self, subject: str) -> Nested:
         known = self.tools.get(subject, InForce())
         text = f"timeout = {wording.limit(known.timeout)}{f' ({known.where})' if known.where else ''}, per read"
+        text = f"{known.formula}; {text}" if known.attempts != 1 else text
         if known.timeout is UNLIMITED:
             text = f"no timeout is set{f' ({known.where})' if known.where else ''}"
         elif known.timeout is UNKNOWN:
             text = "what bounds it is not known"
-        return Nested("tool call", subject, self.floor("tool.call", subject), known.timeout, text)
+        return Nested("tool call", subject, self.floor("tool.call", subject), known.ceiling, text)
 
     def agent(self, agent: AgentEntry) -> Nested:
         terms = self.terms(agent)
@@ -243,15 +249,6 @@ class _Book:
         ceiling = longest(*(task.ceiling for task in tasks)) if tasks else UNKNOWN
         formula = "as long as its longest task: a task that fails for good ends the crew"
         return Nested("crew", subject, self.floor("crew.kickoff", subject), ceiling, formula, tasks)
-
-    def outer(self, crew: Nested, seconds: float | None) -> Nested:
-        if seconds is None:
-            return crew
-        limit = Setting("outer", "environment", "outer", Seconds(seconds), Provenance("environment", "--outer"))
-        said = ""
-        if outlives(crew.ceiling, Seconds(seconds)):
-            said = f"the crew can last {wording.limit(crew.ceiling)}, limit {wording.exact(seconds)}"
-        return Nested("outer", "outer", UNKNOWN, Seconds(seconds), "--outer", (crew,), limit, said)
 
 
 def _owners(inventory: Inventory) -> dict[str, tuple[str, ...]]:

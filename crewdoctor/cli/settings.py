@@ -12,6 +12,7 @@ def settings(
     inputs: flags.Inputs = None,
     inputs_file: flags.InputsFile = None,
     outer: flags.Outer = None,
+    deadline: flags.Deadline = None,
     prove: flags.Prove = False,
     fail_on: flags.FailOn = None,
     select: flags.Select = None,
@@ -33,6 +34,7 @@ def settings(
 
     given = {
         "outer": outer,
+        "deadline": deadline,
         "prove": prove or None,
         "fail_on": fail_on,
         "select": select,

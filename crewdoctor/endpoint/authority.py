@@ -11,6 +11,7 @@ import ipaddress
 import secrets
 import ssl
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -32,6 +33,7 @@ class Authority:
         self._root, self._leaf = p256.key(), p256.key()
         self._root_point, self._leaf_point = p256.public(self._root), p256.public(self._leaf)
         self._contexts: dict[tuple[str, ...], ssl.SSLContext] = {}
+        self._minting = threading.Lock()
         usage = _extension(_KEY_USAGE, _tlv(0x03, b"\x01\x06"), critical=True)  # signs certificates and lists
         basic = _extension(_BASIC, _sequence(_tlv(0x01, b"\xff")), critical=True)
         self.pem = _pem("CERTIFICATE", self._certificate(_NAME, self._root_point, [basic, usage]))
@@ -39,15 +41,17 @@ class Authority:
 
     def context(self, *names: str) -> ssl.SSLContext:
         """Return a server's context whose certificate is for `names`, host names or addresses."""
-        known = self._contexts.get(names)
-        if known is None:
-            known = self._contexts[names] = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            known.set_alpn_protocols(["http/1.1", "h2"])
-            with tempfile.TemporaryDirectory() as folder:
-                chain = Path(folder) / "chain.pem"
-                chain.write_text(self._key_file() + self._minted(names) + self.pem)
-                known.load_cert_chain(chain)
-        return known
+        with self._minting:  # connections come in threads of their own
+            known = self._contexts.get(names)
+            if known is None:
+                known = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+                known.set_alpn_protocols(["http/1.1", "h2"])
+                with tempfile.TemporaryDirectory() as folder:
+                    chain = Path(folder) / "chain.pem"
+                    chain.write_text(self._key_file() + self._minted(names) + self.pem)
+                    known.load_cert_chain(chain)
+                self._contexts[names] = known
+            return known
 
     def _minted(self, names: tuple[str, ...]) -> str:
         extensions = [

@@ -18,6 +18,8 @@ from crewdoctor.model.phase import Phase
 
 _TLS, _POSTGRES_HEAD = b"\x16\x03", 8
 _HALF = b'{"results": ["'
+_PASSED = frozenset({Phase.ANSWER, Phase.LOOKUP, Phase.CONNECT, Phase.TLS})
+"""Phases that a request which has come this far did not meet, or has behind it."""
 _PROMISED = 4096
 """Bytes an answer promises that stops in its middle."""
 
@@ -78,12 +80,14 @@ class Conversation:
 
     def _by_first_word(self, stream: Any) -> None:
         first = stream.peek(1)[:1]
-        if first == b"*":
+        if stream.peek(4)[:4] == speakers.HTTP2[:4]:
+            speakers.http2(stream, self._say, self._heard)
+        elif first == b"*":
             speakers.redis(stream, self._say, self._heard)
         elif first.isalpha():
             while self._http(stream):
                 pass
-            return
+            return  # it said what the phase lets it say
         elif first:
             self._heard("bytes")
         self._silence()
@@ -102,6 +106,7 @@ class Conversation:
                 break
             secure = struct.unpack_from("!I", self.connection.recv(_POSTGRES_HEAD), 4)[0] == speakers.SSL_REQUEST
             if secure and self.play().phase is Phase.TLS:
+                self.tell("hello")
                 return self._silence()
             self._say(b"S" if secure else b"N")
         if self._reads():
@@ -111,6 +116,7 @@ class Conversation:
 
     def _secured(self) -> bool:
         """Answer the handshake, where it is answered; the certificate is for whoever is asked for."""
+        self.tell("hello")
         if not self._reads():
             return False
 
@@ -154,7 +160,7 @@ class Conversation:
             return False
         if target == CANARY_PATH:
             play = Play(body=headers.get("x-canary", "").encode())
-        if play.phase is Phase.ANSWER:
+        if play.phase in _PASSED:
             body = play.body
             told = {"Content-Type": "application/json", **play.headers, "Content-Length": str(len(body))}
             self._say(_head(play.status, told) + body)

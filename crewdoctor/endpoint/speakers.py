@@ -18,6 +18,8 @@ MAIL_PORTS = frozenset({25, 465, 587, 2525})
 SSL_REQUEST, GSS_REQUEST = 80877103, 80877104
 _STARTUP, _CANCEL = 196608, 80877102
 _WEBSOCKET = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+HTTP2 = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+_HEADERS, _SETTINGS = 1, 4
 _LEAST, _MOST = 8, 10_000
 
 
@@ -85,6 +87,22 @@ def smtp(stream: BinaryIO, say: Said, heard: Heard) -> None:
             say(b"221 bye\r\n")
         else:
             say(b"250 ok\r\n")
+
+
+def http2(stream: BinaryIO, say: Said, heard: Heard) -> None:
+    """Let a client begin (RFC 9113); returns when its first request has come."""
+    _exactly(stream, len(HTTP2))
+    say(_frame(_SETTINGS) + _frame(_SETTINGS, flags=1))
+    while True:
+        head = _exactly(stream, 9)
+        _exactly(stream, int.from_bytes(head[:3], "big"))
+        if head[3] == _HEADERS:
+            heard("HTTP/2")
+            return
+
+
+def _frame(kind: int, flags: int = 0) -> bytes:
+    return b"\0\0\0" + bytes((kind, flags)) + b"\0\0\0\0"
 
 
 def upgraded(headers: dict[str, str]) -> bytes:

@@ -113,6 +113,10 @@ class ScanEntry:
     url: str = ""
     program: str = ""
     """Of a child process: its program, where that talks to the network and is told no limit of its own."""
+    attempts: int = 1
+    """How often the wait may be begun, by retries of the client or a decorator; 0: until it succeeds."""
+    slept: float = 0.0
+    """Seconds slept between those, at most."""
 
 
 @dataclass(frozen=True, slots=True)

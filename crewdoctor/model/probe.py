@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -96,10 +96,13 @@ class Redirected(Protocol):
     def play(self, phase: Phase, *, status: int = 200, headers: dict[str, str] | None = None, body: str = "{}") -> None:
         """Play a phase for whatever is asked from now on; what lies in a queue of the old one is not."""
 
+    def listen(self, listener: Callable[[dict[str, Any]], None]) -> None:
+        """Call `listener` with each thing heard from now on, in a thread of ours."""
+
     def heard(self, what: str = "") -> list[dict[str, Any]]:
         """What the server heard so far, of one kind or of all.
 
-        `what`: `lookup accepted secured request left`; `at`: `time.monotonic()` of this machine; `n`: number of the
+        `what`: `lookup accepted hello secured request left`; `at`: `time.monotonic()` here; `n`: number of the
         connection; `host`; of a request `method` (of other protocols its command), of a connection `port`.
         """
 

@@ -11,6 +11,7 @@ from crewdoctor.model.layer import Layer
 from crewdoctor.model.proof import Proof, Trial
 from crewdoctor.model.rule import RuleOutcome
 from crewdoctor.model.setting import Location, Setting, Timeout
+from crewdoctor.model.stall import Stall
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,6 +269,8 @@ class Report:
     """What experiments showed of settings (`--prove`)."""
     trials: tuple[Trial, ...] = ()
     """The calls of models they rest on: one per model and way to fail."""
+    stalls: tuple[Stall, ...] = ()
+    """The stall matrix: each tool against a server of ours that goes silent (`--prove`, `probe-tool --stall`)."""
     ledger: tuple[Scope, ...] = ()
     longest_hang: str = ""
     """The longest this crew can hang before anything ends it."""

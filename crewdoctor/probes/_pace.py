@@ -14,7 +14,7 @@ SLOWER, FLOOR = 2.0, 0.5
 GAIN = 1.2
 """Throughput of twice the callers, below which more of them only wait (measuring.md, section 6)."""
 STALL, LATE = 0.25, 0.1
-"""Ours: seconds the event loop, or a thread that only sleeps (95th percentile), was late: a level then proves little."""
+"""Ours: seconds the event loop, or a thread that only sleeps (95th percentile), was late: it then proves little."""
 ERRORS = 0.25
 """Share of kickoffs that failed, from which more load is no measurement."""
 

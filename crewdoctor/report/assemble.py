@@ -22,6 +22,7 @@ from crewdoctor.report.load import load
 from crewdoctor.report.naming import named
 from crewdoctor.report.questions import questions, stopped
 from crewdoctor.report.unseen import unseen
+from crewdoctor.stalls import stalls
 from crewdoctor.timeline.clocks import clocks, longest
 from crewdoctor.timeline.model_calls import model_calls
 from crewdoctor.trials import trials
@@ -78,6 +79,7 @@ def assemble(
         settings=inventory.settings if inventory else (),
         proofs=proofs(facts),
         trials=trials(facts),
+        stalls=stalls(facts),
         ledger=ledger.scopes if ledger else (),
         longest_hang=ledger.longest_hang if ledger else "",
         unexamined=_unexamined(recording, outcomes),

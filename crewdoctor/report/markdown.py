@@ -16,7 +16,7 @@ from crewdoctor.model.layer import Layer
 from crewdoctor.model.report import Question, Report
 from crewdoctor.model.rule import RuleStatus
 from crewdoctor.report.exit_code import HEALTHY, meaning
-from crewdoctor.report.screen import ledger, proofs, timing
+from crewdoctor.report.screen import ledger, proofs, stalls, timing
 from crewdoctor.report.screen import load as under_load
 from crewdoctor.report.screen.line import Line
 from crewdoctor.report.told import facts
@@ -202,6 +202,8 @@ def _folded(report: Report) -> Iterator[tuple[str, list[str]]]:
     if report.proofs:
         title = "Settings, proved by experiment"
         yield f"{title} ({len(report.proofs)})", list(_screen([*proofs.lines(report, every=True)]))
+    if report.stalls:
+        yield "Stall test: when a tool gives up on a silent server", list(_screen([*stalls.lines(report, every=True)]))
     idle = [each for each in report.rules if each.status is RuleStatus.NOT_APPLICABLE]
     left_out = [each for each in report.rules if each.status is RuleStatus.IGNORED and not each.ignored]
     if report.unexamined or idle or left_out:

@@ -22,6 +22,7 @@ from crewdoctor.report.screen import (
     model_calls,
     proofs,
     settings,
+    stalls,
     timing,
 )
 from crewdoctor.report.screen.line import Line
@@ -96,6 +97,7 @@ def _lines(report: Report, width: int, verbosity: int) -> Iterator[Line]:
         yield from settings.lines(report)
     if not brief:
         yield from proofs.lines(report, every=every)
+        yield from stalls.lines(report, every=every)
     if not brief:
         yield from layers.lines(report.questions, every=every) if every else short.examined(report)
         yield from timing.clocks(report)

@@ -20,7 +20,8 @@ from crewdoctor.model.span import Event, Failure, Span, Stack
 from crewdoctor.wire.codec import WireError, decode
 from crewdoctor.wire.frames import from_line
 from crewdoctor.wire.hosts_seen import with_hosts_seen
-from crewdoctor.wire.program import Processes, given_up, inspected, last_word, merged, results_of
+from crewdoctor.wire.parts_seen import with_parts_seen
+from crewdoctor.wire.program import Processes, given_up, inspected, last_word, merged, placed, results_of
 from crewdoctor.wire.thinning import WIRE, Thinning
 
 MOST_SPANS = 100_000
@@ -187,8 +188,9 @@ class Fold:
         spans = sorted(_rooted(self.spans), key=lambda each: each.start)
         results = [*self.results, *self._cut_off()]
         if self.of_program:
-            if self.inventory is not None:
-                self.inventory = with_hosts_seen(self.inventory, spans)
+            target = self.header.options.target if self.header else ""
+            self.inventory = with_parts_seen(self.inventory, spans, target)
+            self.inventory = with_hosts_seen(self.inventory, spans) if self.inventory else None
             results = results_of(self.processes, spans, self.events, self.facts)
             spans = given_up(spans, self.events, results)
             results += [inspected(self.inventory, results[0].start)] if self.inventory and results else []
@@ -196,7 +198,7 @@ class Fold:
         tried = {
             each.id for each in (*self._planned(), *(each.step for each in results)) if each.args.get("redirected")
         }
-        events, stacks = sorted(self.events, key=_at), sorted(self.stacks, key=_at)
+        events, stacks = sorted(self.events, key=_at), sorted(placed(self.stacks, spans), key=_at)
         return Recording(
             header=self.header or Header(),
             inventory=self.inventory,

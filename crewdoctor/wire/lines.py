@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import marshal
+from collections.abc import Hashable
 from typing import Any, Protocol
 
 from crewdoctor.model.span import Failure
@@ -25,14 +26,21 @@ class Spanned(Protocol):
     """A span as its recorder knows it."""
 
     id: str
-    name: str
     subject: str
     layer: str
     start: float
     end: float | None
     failure: Failure | None
-    attrs: dict[str, Any]
-    added: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """One of docs/spans.md."""
+
+    def opening(self, lines: Lines) -> str:
+        """Attributes given at the start, as text: by `body`, or by something as good."""
+
+    def closing(self, lines: Lines) -> str:
+        """Attributes given at the end: by `members`, or by something as good."""
 
 
 class Lines:
@@ -45,6 +53,7 @@ class Lines:
         self._names: dict[str, tuple[str, bool]] = {}
         self._strings: dict[str, str] = {}
         self._bodies: dict[bytes, str] = {}
+        self._learned: dict[Hashable, str] = {}
 
     def opened(self, span: Spanned, parent: str | None) -> bytes:
         """Its `open` frame."""
@@ -56,7 +65,7 @@ class Lines:
             told = _text({"name": span.name, "layer": span.layer, "subject": span.subject})[1:-1]
             head = self._heads[key] = f"{self._step},{told}"
         above = "null" if parent is None else f'"{parent}"'
-        body = self._body(span.attrs)
+        body = span.opening(self)
         return (
             f'{{"k":"open","id":"{span.id}",{head},"start":{span.start:.6f},"parent":{above},"attrs":{body}}}\n'
         ).encode("ascii")
@@ -66,12 +75,23 @@ class Lines:
         if self._generation != generation():
             self._forget()
         failure = "null" if span.failure is None else _text(encode(span.failure))
-        body = self._added(span.added)
+        body = span.closing(self)
         return (f'{{"k":"close","id":"{span.id}","end":{span.end:.6f},"failure":{failure},"attrs":{body}}}\n').encode(
             "ascii"
         )
 
-    def _body(self, attrs: dict[str, Any]) -> str:
+    def known(self, key: Hashable) -> str | None:
+        """What `learn` was given under this key."""
+        return self._learned.get(key)
+
+    def learn(self, key: Hashable, attrs: dict[str, Any]) -> str:
+        """The text of attributes; the same for this key from now on."""
+        if len(self._learned) >= _MOST:
+            self._learned.clear()
+        text = self._learned[key] = _text(attrs)
+        return text
+
+    def body(self, attrs: dict[str, Any]) -> str:
         """Attributes that are often the same as before, all of them."""
         try:
             key = marshal.dumps(attrs, 2)
@@ -84,7 +104,7 @@ class Lines:
             known = self._bodies[key] = _text(attrs)
         return known
 
-    def _added(self, attrs: dict[str, Any]) -> str:
+    def members(self, attrs: dict[str, Any]) -> str:
         """Attributes whose numbers differ each time, by member."""
         parts = []
         for name, value in attrs.items():
@@ -102,7 +122,7 @@ class Lines:
             elif plain and kind is str and len(value) < _SHORT:
                 text = self._strings.get(value) or self._string(value)
             elif plain:
-                text = self._body({name: value})[len(prefix) + 1 : -1]
+                text = self.body({name: value})[len(prefix) + 1 : -1]
             else:
                 text = _text({name: value})[len(prefix) + 1 : -1]
             parts.append(prefix + text)
@@ -125,7 +145,7 @@ class Lines:
     def _forget(self) -> None:
         """A secret was learned: what was redacted before may hold it."""
         self._generation = generation()
-        for held in (self._heads, self._names, self._strings, self._bodies):
+        for held in (self._heads, self._names, self._strings, self._bodies, self._learned):
             held.clear()
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from crewdoctor.worker.operation import Operation
 from crewdoctor.worker.recorder import Recorder
-from crewdoctor.worker.taps.calls import going
+from crewdoctor.worker.taps.calls import HttpCall
 from crewdoctor.worker.taps.shared import received
 
 
@@ -15,8 +15,8 @@ def answer_part(recorder: Recorder, operation: Operation) -> dict[str, Any]:
     if operation.kind != "recv":
         return {}
     count, request = received(recorder, operation.span)
-    call = going.get(request or "") or going.get(operation.span or "")
+    call = request if isinstance(request, HttpCall) else recorder._spans.get(operation.span or "")
     count = max(count, operation.bytes)
-    if call is None or not count:
+    if not isinstance(call, HttpCall) or not call.open or not count:
         return {}
     return {"bytes_received": count, "part": call.phase(count)}

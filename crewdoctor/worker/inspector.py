@@ -38,6 +38,7 @@ from crewdoctor.worker.lock_store import lock_endpoint
 from crewdoctor.worker.machine import counts_tokens, environment_facts, proxies, rate_limit_attempts, versions
 from crewdoctor.worker.parts import Parts, parts_of
 from crewdoctor.worker.peers import noted_peers
+from crewdoctor.worker.platform_limits import platform_settings
 from crewdoctor.worker.provenance import Sources
 from crewdoctor.worker.providers.bedrock import keep_from_metadata
 from crewdoctor.worker.secrets_held import learn_objects
@@ -85,7 +86,9 @@ def inventory_of(target: Target, given: dict[str, Any], target_name: str) -> tup
 
 
 def _inventory(target: Target, parts: Parts, inputs: dict[str, Any]) -> Inventory:
-    sources = Sources(target.constructions, target.dotenv, target.place.root)
+    written = target.place.file.suffix.lower() in (".json", ".jsonc", ".yaml", ".yml")
+    definition = str(target.place.file) if written else ""
+    sources = Sources(target.constructions, target.dotenv, target.place.root, definition)
     unexamined = [Unexamined(subject, f"its model cannot be made: {why}") for subject, why in parts.broken.items()]
     unexamined += [Unexamined("crew", note) for note in target.found.notes]
     llms, settings, hosts, models = _models(parts, sources, unexamined)
@@ -103,6 +106,7 @@ def _inventory(target: Target, parts: Parts, inputs: dict[str, Any]) -> Inventor
     settings += agent_settings(parts, sources) + task_settings(parts, sources)
     settings += crew_settings(target.crew, f"crew:{name}", sources)
     settings += dropped_settings(parts, f"crew:{name}", sources)
+    settings += platform_settings(target.place.root, target.place.file)
     process = getattr(target.crew, "process", "sequential")
     return Inventory(
         target="",

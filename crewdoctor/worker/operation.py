@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import weakref
+from collections.abc import Callable, Hashable
 from contextvars import ContextVar, Token
 from dataclasses import dataclass
 from types import TracebackType
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from crewdoctor.model.layer import Layer
 from crewdoctor.model.span import Failure
+from crewdoctor.wire.lines import Lines
 
 if TYPE_CHECKING:
     from crewdoctor.worker.recorder import Recorder
@@ -39,25 +41,92 @@ class Operation:
     """The asyncio task that waits, where one does: its await chain names the line, the thread's frames do not."""
 
 
-class Known:
-    """A span as its process knows it: what children and the watchdog ask, and what is still to be written."""
+WAITING, WRITTEN, OVER, DROPPED = range(4)
+"""How much of a span has been written: nothing, its start, all of it; or nothing of it is to be (`worker/spool.py`)."""
 
-    __slots__ = (
-        "above",
-        "added",
-        "attrs",
-        "dropped",
-        "end",
-        "failure",
-        "id",
-        "layer",
-        "name",
-        "over",
-        "start",
-        "subject",
-        "thread_id",
-        "written",
-    )
+
+class Recorded:
+    """A span as its process knows it: what children and the watchdog ask, and what is still to be written.
+
+    What it says in words is a property: on the way of a request there is time to note, not to tell.
+    """
+
+    __slots__ = ("above", "end", "failure", "id", "layer", "requests", "start", "state", "subject", "thread_id")
+
+    is_request = False
+    """Whether exchanges beneath it belong to it (`taps/calls.py`)."""
+
+    id: str
+    above: Recorded | None
+    subject: str
+    layer: str
+    thread_id: int
+    start: float
+    end: float | None
+    failure: Failure | None
+    state: int
+    requests: int
+    """Requests begun directly inside it: the attempts of a model call."""
+
+    @property
+    def name(self) -> str:
+        """One of docs/spans.md."""
+        raise NotImplementedError
+
+    @property
+    def attrs(self) -> dict[str, Any]:
+        """Attributes given at the start."""
+        raise NotImplementedError
+
+    @property
+    def added(self) -> dict[str, Any]:
+        """Attributes given at the end."""
+        raise NotImplementedError
+
+    @property
+    def open(self) -> bool:
+        """Whether it is going on."""
+        return self.end is None
+
+    @property
+    def place(self) -> Hashable:
+        """Whose it is and where it leads, if there may be many of the same (`wire/thinning.py`)."""
+        return None
+
+    def opening(self, lines: Lines) -> str:
+        """`attrs` as text."""
+        return lines.body(self.attrs)
+
+    def closing(self, lines: Lines) -> str:
+        """`added` as text."""
+        return lines.members(self.added)
+
+    def cut(self, failure: Failure | None) -> None:
+        """End it from without."""
+        raise NotImplementedError
+
+    def holds(self, exchange: Any) -> None:
+        """An exchange on the wire began inside this request."""
+
+    def received_on_wire(self, count: int) -> None:
+        """It is over, with so many bytes."""
+
+    def waits(self) -> Operation | None:
+        """What a coroutine is waiting for that made this request."""
+        return None
+
+    def release(self) -> None:
+        """Everything was said: let go of what that took."""
+
+
+class Known(Recorded):
+    """A span told in full by whoever opens and closes it."""
+
+    __slots__ = ("added", "attrs", "name")
+
+    name: str
+    attrs: dict[str, Any]
+    added: dict[str, Any]
 
     def __init__(
         self,
@@ -67,24 +136,15 @@ class Known:
         layer: str,
         thread_id: int,
         start: float,
-        above: Known | None,
+        above: Recorded | None,
         attrs: dict[str, Any],
     ) -> None:
         self.id, self.name, self.subject, self.layer = span_id, name, subject, layer
         self.thread_id, self.start, self.above = thread_id, start, above
-        self.attrs = attrs
-        """Attributes given at the start."""
-        self.added: dict[str, Any] = {}
-        """Attributes given at the end."""
+        self.attrs, self.added = attrs, {}
         self.failure: Failure | None = None
         self.end: float | None = None
-        self.written = self.over = self.dropped = False
-        """Whether its start, and its end, have been written; whether neither is to be (`worker/spool.py`)."""
-
-    @property
-    def open(self) -> bool:
-        """Whether it is going on."""
-        return self.end is None
+        self.state, self.requests = WAITING, 0
 
 
 S = TypeVar("S", bound="RecordedSpan")
@@ -129,14 +189,27 @@ class RecordedSpan:
         self._recorder.close(self.id, failure=self._failure, **self._attrs)
 
 
+class Loop:
+    """How to ask for the event loop that runs in this thread; says none until asyncio is imported."""
+
+    __slots__ = ("running", "task")
+
+    def __init__(self) -> None:
+        self.running: Callable[[], Any] = bool
+        self.task: Callable[[Any], Any] = bool
+
+    def asks(self, asyncio: Any) -> None:
+        """Ask this module from now on."""
+        self.running = asyncio._get_running_loop
+        # In 3.11 `current_task` is written in Python, and this stands in the way of every request.
+        self.task = asyncio.tasks._current_tasks.get if sys.version_info < (3, 12) else asyncio.current_task
+
+
+loop = Loop()
+
+
 def running_task() -> weakref.ReferenceType[Any] | None:
-    """Return the asyncio task this thread is running, without importing asyncio for it."""
-    asyncio = sys.modules.get("asyncio")
-    if asyncio is None:
-        return None
-    try:
-        loop = asyncio._get_running_loop()  # asked for at every blocking call: `current_task` would raise without one
-        task = asyncio.current_task(loop) if loop is not None else None
-    except (RuntimeError, AttributeError):
-        return None
+    """Return the asyncio task this thread is running."""
+    running = loop.running()
+    task = loop.task(running) if running else None
     return None if task is None else weakref.ref(task)

@@ -31,6 +31,9 @@ class Lead(Protocol):
     def trusting(self, context: Any) -> None:
         """Make a client's SSL context trust our authority too."""
 
+    def end(self) -> None:
+        """The step is over."""
+
 
 class _Switch:
     lead: Lead | None = None

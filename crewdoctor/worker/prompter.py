@@ -6,9 +6,11 @@ import _thread
 import json
 import os
 import queue
+import signal
 import socket
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ class Prompter:
     """A stage and what it says. Its process dies when this one does: the pipe between them ends."""
 
     def __init__(self) -> None:
+        self._pid = 0
         self.heard: list[dict[str, Any]] = []
         self.listener: Callable[[dict[str, Any]], None] = lambda _heard: None
         """Told of each thing heard, in the thread that reads."""
@@ -39,12 +42,18 @@ class Prompter:
         if sys.pycache_prefix:
             python += ["-X", f"pycache_prefix={sys.pycache_prefix}"]
         arguments = [*python, "-c", _PROGRAM, str(theirs.fileno())]
-        os.posix_spawn(sys.executable, arguments, os.environ, file_actions=self._silenced())
+        self._pid = os.posix_spawn(sys.executable, arguments, os.environ, file_actions=self._silenced())
         theirs.close()
         self._ours = ours
         # Not `threading`'s: whoever counts threads must count the same as without us.
         _thread.start_new_thread(self._read, ())
         return str(self.ask("trust")["pem"])
+
+    def end(self) -> None:
+        """End its process: nothing of ours is left behind."""
+        with suppress(ProcessLookupError, ChildProcessError):
+            os.kill(self._pid, signal.SIGKILL)
+            os.waitpid(self._pid, 0)
 
     def ask(self, do: str, **more: Any) -> dict[str, Any]:
         """Give an order and wait until it is carried out. Raises CannotProbe when it is not."""

@@ -14,46 +14,45 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from contextlib import AbstractContextManager, suppress
 from itertools import count
 from typing import Any
 
 from crewdoctor.model.layer import Layer
-from crewdoctor.model.probe import LoadedCrew
 from crewdoctor.model.span import Failure
 from crewdoctor.wire.codec import encode
 from crewdoctor.wire.lines import LONGEST_TEXT, clipped, line_of
 from crewdoctor.wire.redact import redact
 from crewdoctor.wire.thinning import WIRE
-from crewdoctor.worker.lent import Lent
-from crewdoctor.worker.operation import Known, Operation, RecordedSpan, current, running_task
+from crewdoctor.worker.bench_parts import BenchParts
+from crewdoctor.worker.late import when_imported
+from crewdoctor.worker.operation import Known, Operation, Recorded, RecordedSpan, current, loop, running_task
 from crewdoctor.worker.spool import MOST_WAITING, Spool
 
-_ENDED_KEPT = 4096
+ENDED_KEPT = 4096
 """Ended spans that are remembered, of the wire and of the rest each: what starts late asks for the subject above it."""
 _MOVE_EVERY = 0.25
 
 
-class Recorder(Lent):
+class Recorder(BenchParts):
     """Implements `model.probe.Bench`, and is what taps write to."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.zero = time.monotonic()
-        self.deadline = float("inf")
         self.step = ""
         self.layer = Layer.SETTINGS
         self.subject = ""
         self.number = 0
         self.inflight: dict[int, Operation] = {}
+        """Operations that were entered and not left; `in_flight` knows those of sockets as well."""
+        self.also_in_flight: list[Callable[[], dict[Hashable, Operation]]] = []
+        """Taps whose operations are told by their own state, so that a receive costs no entry."""
+        self.moved = False
+        """Bytes moved: `move`, for whoever has no time for a call. The next tick tells."""
         self.thread_spans: dict[int, str] = {}
         """Thread id → span carried into it (`worker/context.py`)."""
-        self.stopped_writes: list[str] = []
-        """What the guard has stopped in this step, in words: its events `blocked.would_write`."""
-        self.may_write: frozenset[str] = frozenset()
-        self.writes_blocked = 0
-        """Above zero: taps stop what may change the world (`blocked.would_write`). Process-wide: tools use threads."""
-        self.load: Callable[[], LoadedCrew] | None = None
         self.current = current
         self.own_lines: list[str] = []
         """What taps said before a pipe was there; the zygote hands it to the supervisor."""
@@ -61,14 +60,15 @@ class Recorder(Lent):
         """Whether frames go nowhere: a plain attribute, asked by every tap at every call."""
         self._spool = Spool(-1, "")
         self._reset()
+        when_imported("asyncio", loop.asks)
         os.register_at_fork(before=self._forks, after_in_parent=self._goes_on, after_in_child=self._forked)
 
     def _reset(self) -> None:
         self._counter = count(1)
         self._operations = count(1)
-        self._spans: dict[str, Known] = {}
+        self._spans: dict[str, Recorded] = {}
         self._ended: dict[bool, deque[str]] = {True: deque(), False: deque()}
-        self._moved = 0.0
+        self._moved, self.moved = 0.0, False
         self.inflight.clear()
         self.thread_spans.clear()
 
@@ -94,7 +94,7 @@ class Recorder(Lent):
         self.deadline = time.monotonic() + seconds
         self.writes_blocked = 0
         self.stopped_writes.clear()
-        self._spool = Spool(fd, step)
+        self._spool = Spool(fd, step, self._ticked)
         self._spool.start()
         self.idle = False
         self._frame({"k": "begin", "step": step, "at": self.now(), "pid": os.getpid()})
@@ -152,16 +152,19 @@ class Recorder(Lent):
         known = self._spans.get(span_id)
         if self.idle or known is None or known.end is not None:
             return
+        if not isinstance(known, Known):
+            known.cut(failure)
+            return
         known.added, known.failure = attrs, failure
         known.end = time.monotonic() - self.zero if end is None else end
         spool, on_wire = self._spool, known.name in WIRE
-        if known.written:
+        if known.state:
             spool.waiting.append(known)
         if not on_wire:
             spool.flush()
         ended = self._ended[on_wire]
         ended.append(span_id)
-        if len(ended) > _ENDED_KEPT:
+        if len(ended) > ENDED_KEPT:
             with suppress(IndexError):
                 self._spans.pop(ended.popleft(), None)
 
@@ -171,7 +174,7 @@ class Recorder(Lent):
         """Time an operation as the current span. An exception passing through is classified and re-raised."""
         return RecordedSpan(self, name, subject, layer, attrs)
 
-    def open_spans(self) -> dict[str, Known]:
+    def open_spans(self) -> dict[str, Recorded]:
         """Every span that is going on, oldest first."""
         return {span_id: known for span_id, known in list(self._spans.items()) if known.open}
 
@@ -187,6 +190,13 @@ class Recorder(Lent):
     def leave(self, key: int) -> None:
         """It no longer blocks."""
         self.inflight.pop(key, None)
+
+    def in_flight(self) -> dict[Hashable, Operation]:
+        """Everything that blocks right now, by a key that stays while it does."""
+        held: dict[Hashable, Operation] = dict(self.inflight.copy().items())
+        for more in self.also_in_flight:
+            held.update(more())
+        return held
 
     # --- moments and facts ---------------------------------------------------------------------------------------
 
@@ -223,9 +233,13 @@ class Recorder(Lent):
         """Tell the supervisor that bytes moved within a span; at most four times a second."""
         now = time.monotonic()
         if now - self._moved >= _MOVE_EVERY:
-            self._moved = now
+            self._moved, self.moved = now, False
             self._lost()
             self._frame({"k": "move", "step": self.step, "at": self.now()})
+
+    def _ticked(self) -> None:
+        if self.moved:
+            self.move()
 
     def end(self, status: str, reason: str = "", failure: Failure | None = None) -> None:
         """Write the last frame of the step."""
@@ -233,6 +247,12 @@ class Recorder(Lent):
         self._lost(last=True)
         record = {"k": "end", "step": self.step, "at": self.now(), "status": status, "recorder": self._spool.cost()}
         self._frame({**record, "reason": reason[:LONGEST_TEXT], "failure": encode(failure)})
+
+    def made(self, name: str) -> list[tuple[dict[str, Any], Failure | None]]:
+        """Attributes and failures of the spans called `name`, as far as they are remembered."""
+        return [
+            ({**each.attrs, **each.added}, each.failure) for each in self._spans.copy().values() if each.name == name
+        ]
 
     # --- the pipe ------------------------------------------------------------------------------------------------
 

@@ -9,12 +9,14 @@ changed. A canary request proves it before anything of the user's runs. There is
 from __future__ import annotations
 
 import ipaddress
+import os
 import secrets
 import socket
 import ssl
 import sys
+import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -35,6 +37,7 @@ _C_CLIENTS = (
     *("pycares", "pycurl", "curl_cffi", "primp", "confluent_kafka"),
 )
 """Modules whose connections Python does not see."""
+_AUTHORITIES = ("GRPC_DEFAULT_SSL_ROOTS_FILE_PATH", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS")
 _PROGRAMS = frozenset({"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "pty.spawn"})
 _ANY, _MAIL = "", "mail"
 _MAIL_PORTS = frozenset({25, 465, 587, 2525})
@@ -60,6 +63,7 @@ class Redirect:
         self._stood_for: set[str] = set()
         self._ports: dict[int | str, int] = {}
         self._pem = ""
+        self._file: Path | None = None
 
     # --- what `points.py` asks -----------------------------------------------------------------------------------
 
@@ -108,9 +112,19 @@ class Redirect:
         self.phase = phase
         self.prompter.ask("play", phase=phase.value, status=status, headers=headers or {}, body=body)
 
+    def listen(self, listener: Callable[[dict[str, Any]], None]) -> None:
+        """Tell `listener` what is heard from now on."""
+        self.prompter.listener = listener
+
     def heard(self, what: str = "") -> list[dict[str, Any]]:
         """What the server heard since the canary, of one kind or of all: `what at n`, `host port method`."""
         return [each for each in self.prompter.heard if not what or each["what"] == what]
+
+    def end(self) -> None:
+        """End the server; whatever is led from now on is refused."""
+        self.prompter.end()
+        if self._file is not None:
+            self._file.unlink(missing_ok=True)
 
     # --- beginning -----------------------------------------------------------------------------------------------
 
@@ -128,10 +142,19 @@ class Redirect:
             self._host = "127.0.0.1"
             self._ports[_ANY] = self.prompter.ask("listen", port=0, host=self._host)["port"]
             self._ports[_MAIL] = self.prompter.ask("listen", port=0, host=self._host, **{"as": 25})["port"]
+        self._trust_elsewhere()
         sys.addaudithook(self._guard)
         switch.lead = self
         self._canary()
         self.prompter.heard.clear()
+
+    def _trust_elsewhere(self) -> None:
+        """C code and child processes read their authorities from files."""
+        descriptor, path = tempfile.mkstemp(prefix="crewdoctor-", suffix=".pem")
+        with os.fdopen(descriptor, "w") as file:
+            file.write(self._pem)
+        self._file = Path(path)
+        os.environ.update(dict.fromkeys(_AUTHORITIES, path))
 
     def _listening(self, port: int) -> None:
         if port not in self._ports:

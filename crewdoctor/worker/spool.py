@@ -13,11 +13,12 @@ import os
 import threading
 import time
 from collections import Counter, deque
+from collections.abc import Callable
 from itertools import islice
 
 from crewdoctor.wire.lines import Lines
 from crewdoctor.wire.thinning import WIRE, Thinning
-from crewdoctor.worker.operation import Known
+from crewdoctor.worker.operation import DROPPED, OVER, WRITTEN, Recorded
 
 TICK = 0.04
 """Seconds between two looks at the queue: an open span is on its way to the recording no later."""
@@ -34,11 +35,11 @@ _LOST_EVERY = 1.0
 class Spool:
     """The queue of one step, its writer, and its bounds. Nothing here raises."""
 
-    def __init__(self, fd: int, step: str) -> None:
+    def __init__(self, fd: int, step: str, ticked: Callable[[], object] = bool) -> None:
         self.seconds = 0.0
         """Spent on encoding, redacting and writing, so far."""
         self.bytes = 0
-        self.waiting: deque[Known | bytes] = deque()
+        self.waiting: deque[Recorded | bytes] = deque()
         self.dropped: Counter[str] = Counter()
         """Spans that were not written, by name."""
         self._fd, self._step = fd, step
@@ -51,6 +52,8 @@ class Spool:
         self._writing = False
         self._stop, self._stopped = _thread.allocate_lock(), _thread.allocate_lock()
         self._ticking = False
+        self._ticked = ticked
+        """Called at every tick, in our own thread."""
 
     # --- the thread ----------------------------------------------------------------------------------------------
 
@@ -60,7 +63,7 @@ class Spool:
             self._stop.acquire()
             self._stopped.acquire()
             self._ticking = True
-            _thread.start_new_thread(self._tick, ())
+            _thread.start_new_thread(self._tick, (self._stop, self._stopped))
 
     def stop(self) -> None:
         """Tick no more: no thread of ours may run while the program forks."""
@@ -70,12 +73,12 @@ class Spool:
             self._stopped.acquire(timeout=2.0)
             self._stop, self._stopped = _thread.allocate_lock(), _thread.allocate_lock()
 
-    def _tick(self) -> None:
-        stop, stopped = self._stop, self._stopped
+    def _tick(self, stop: _thread.LockType, stopped: _thread.LockType) -> None:
         try:
             while not stop.acquire(timeout=TICK):
                 if self.waiting:
                     self.flush()
+                self._ticked()
         finally:
             stopped.release()
 
@@ -125,39 +128,48 @@ class Spool:
         while rest:
             rest = rest[os.write(self._fd, rest) :]
 
-    def _line(self, each: Known | bytes) -> bytes:
+    def _line(self, each: Recorded | bytes) -> bytes:
         """One record as its line or lines; empty where there is nothing (more) to write."""
         if isinstance(each, bytes):
             return each
-        # `close` sets `end` and then asks whether the start is written: whatever comes between, one of us writes it.
-        opens = not each.written
-        each.written = True
-        ended = each.end is not None
-        if opens and self._drops(each, ended=ended):
-            each.dropped = True
-        if each.dropped or each.over:
+        # Who ends a span sets `end` and then asks whether its start is written: whatever comes between, one writes it.
+        before = each.state
+        if before >= OVER:
             return b""
-        each.over = ended
-        if opens:
+        each.state = WRITTEN
+        ended = each.end is not None
+        if before == WRITTEN:
+            line = self._lines.closed(each) if ended else b""
+        elif self._drops(each, ended=ended):
+            each.state = DROPPED
+            if ended:
+                each.release()
+            return b""
+        else:
             above = each.above
-            while above is not None and above.dropped:
+            while above is not None and above.state == DROPPED:
                 above = above.above
-            opened = self._lines.opened(each, above.id if above is not None else None)
-            return opened + self._lines.closed(each) if ended else opened
-        return self._lines.closed(each) if ended else b""
+            line = self._lines.opened(each, above.id if above is not None else None)
+            if ended:
+                line += self._lines.closed(each)
+        if ended:
+            each.state = OVER
+            each.release()
+        return line
 
-    def _drops(self, each: Known, *, ended: bool) -> bool:
+    def _drops(self, each: Recorded, *, ended: bool) -> bool:
         """Whether a span is left out: never one that failed or lasts, until there is no room at all."""
-        on_wire = each.name in WIRE
+        name = each.name
+        on_wire = name in WIRE
         full = self._written >= MOST_SPANS or self.bytes >= MOST_BYTES
         if full and (on_wire or self._written >= 2 * MOST_SPANS or self.bytes >= 2 * MOST_BYTES):
-            self.dropped[each.name] += 1
+            self.dropped[name] += 1
             return True
         if on_wire and ended and each.failure is None:
             above = each.above
             beneath = above is not None and above.name in WIRE
-            if above.dropped if beneath and above is not None else not self._thinning.keeps(each.name):
-                self.dropped[each.name] += 1
+            if above.state == DROPPED if beneath and above is not None else not self._thinning.keeps(name, each.place):
+                self.dropped[name] += 1
                 return True
         self._written += 1
         return False

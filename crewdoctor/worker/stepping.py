@@ -16,7 +16,7 @@ from crewdoctor.model.plan import Step
 from crewdoctor.model.probe import CannotProbe, LoadedCrew
 from crewdoctor.model.span import Failure
 from crewdoctor.wire.codec import decode, encode
-from crewdoctor.worker import namespace
+from crewdoctor.worker import namespace, points
 from crewdoctor.worker.inflight import settle_idle
 from crewdoctor.worker.recorder import Recorder
 from crewdoctor.worker.watchdog import Watchdog
@@ -130,6 +130,8 @@ def perform(order: Order, holder: CrewHolder) -> None:
             stream.flush()
     recorder.end(status, reason, failure)
     recorder.disarm()
+    if points.switch.lead is not None:
+        points.switch.lead.end()  # not before: what still waits there would be seen to fail
     with suppress(AttributeError, OSError, ValueError):
         faulthandler.unregister(signal.SIGUSR2)
     for fd in (order.control, order.dump):

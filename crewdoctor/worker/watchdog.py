@@ -243,7 +243,7 @@ class Watchdog:
         """Whether somebody waits with a limit: for this task, it may be, from another thread."""
         return any(
             isinstance((operation.timeout or {}).get("timeout"), float)
-            for operation in self._recorder.inflight.copy().values()
+            for operation in self._recorder.in_flight().values()
         )
 
     def _note(self, key: Hashable, place: Hashable, now: float, cpu: float, *, share: float = _BUSY) -> _Seen:
@@ -274,10 +274,10 @@ class Watchdog:
                 attrs["child"] = child
         return attrs
 
-    def _innermost_operations(self) -> dict[int, Operation]:
+    def _innermost_operations(self) -> dict[Hashable, Operation]:
         """The latest of each thread and task: an HTTP tap's wait holds the socket's within it."""
-        latest: dict[Hashable, tuple[int, Operation]] = {}
-        for key, operation in sorted(self._recorder.inflight.copy().items()):
+        latest: dict[Hashable, tuple[Hashable, Operation]] = {}
+        for key, operation in sorted(self._recorder.in_flight().items(), key=lambda each: each[1].started):
             task = operation.task() if operation.task is not None else None
             latest[operation.thread_id, id(task) if task is not None else None] = (key, operation)
         return dict(latest.values())

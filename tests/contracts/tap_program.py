@@ -215,7 +215,7 @@ def main():
     if recorder is not None:
         from crewdoctor.worker.inflight import settle_idle
 
-        noticed["still in flight"] = [operation.kind for operation in recorder.inflight.values()]
+        noticed["still in flight"] = [operation.kind for operation in recorder.in_flight().values()]
         settle_idle()
         recorder.disarm()
         reader.join()

@@ -18,6 +18,8 @@ OWN = {"subject", "layer", "parent", "start", "end", "failure"}
 """Members of a span itself, not of its attributes."""
 OPENING = {"open", "span", "TimedSpan", "__init__"}
 CLOSING = {"close", "note", "end"}
+TELLING = {"attrs", "added", "attributes", "of_headers"}
+"""Functions that put a span of the hot path into words when it is written (`worker/taps/calls.py`)."""
 
 
 def nodes():
@@ -48,7 +50,7 @@ def written():
     found = {"span": {}, "event": {}, "fact": {}, "attribute": {}}
     for path, node in nodes():
         where = f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 0)}"
-        for kind, name in (*_of_a_call(node, path), *_of_a_table(path, node)):
+        for kind, name in (*_of_a_call(node, path), *_of_a_table(path, node), *_of_the_hot_path(node)):
             found[kind].setdefault(name, where)
     return found
 
@@ -79,6 +81,23 @@ def _of_a_table(path, node):
         yield from (("span", name) for name in _texts(node.elts[0]))  # `("tool.call", Layer.TOOL)`
     for held in _attributes(path, node):
         yield from (("attribute", name) for key in held.keys if key is not None for name in _texts(key))
+
+
+def _of_the_hot_path(node):
+    """Spans that are classes of their own: `name` in the body, attributes in what `TELLING` make."""
+    if isinstance(node, ast.ClassDef):
+        for each in node.body:
+            if isinstance(each, ast.Assign) and getattr(each.targets[0], "id", "") == "name":
+                yield from (("span", name) for name in _texts(each.value) if "." in name)
+    if isinstance(node, ast.FunctionDef) and node.name in TELLING:
+        for each in ast.walk(node):
+            if isinstance(each, ast.Dict):
+                held = [key for key in each.keys if key is not None]
+            elif isinstance(each, ast.Subscript) and isinstance(each.ctx, ast.Store):
+                held = [each.slice]
+            else:
+                continue
+            yield from (("attribute", name) for key in held for name in _texts(key))
 
 
 def _is_layer(node):
@@ -117,6 +136,7 @@ def test_the_search_finds_what_it_should():
         found["span"]
     )
     assert {"received_bytes", "first_byte", "timeout", "phase", "version", "call_id", "rung"} <= set(found["attribute"])
+    assert {"retry_after", "client_object", "connection", "sent_bytes", "gap_max"} <= set(found["attribute"])
     assert {"blocked.would_write", "client.shared", "endpoint.ready"} <= set(found["event"])
     assert {"inventory", "rungs", "args_source", "load_failure"} <= set(found["fact"])
 

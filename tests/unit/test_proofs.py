@@ -96,6 +96,18 @@ def test_a_limit_that_ends_silence_and_no_trickle_is_honoured_per_read():
     assert lab.verdict(READ).verdict is Verdict.PER_READ
 
 
+def test_a_call_that_fails_of_something_else_proves_nothing():
+    failure = Failure(FailureKind.TLS_FAILED, "handshake failure")
+    proof = Lab(READ).call("request", [0.2], failure=failure).verdict(READ)
+
+    assert proof.verdict is Verdict.UNKNOWN
+    assert "it failed before that (Gone: handshake failure)" in proof.said
+
+
+def test_a_limit_written_shorter_than_ours_is_judged_by_itself():
+    assert Lab(READ).call("request", [0.3], written=0.3, in_force=0.3).verdict(READ).verdict is Verdict.HONOURED
+
+
 def test_a_trickle_that_is_ended_in_time_is_no_per_read():
     lab = Lab(READ).call("request", [1.1]).call("trickle", [2.1], limit=2.0)
 

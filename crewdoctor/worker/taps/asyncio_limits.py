@@ -62,8 +62,8 @@ class Receiving:
         self._recorder, self._connection = recorder, connection
         limit = _limit.get()
         self._ends = limit[1] if limit is not None else float("inf")
-        if timeout.get("timeout") != "unknown":
-            connection.timeout = timeout
+        if timeout.get("timeout") != "unknown" and connection.exchange is not None:
+            connection.exchange.limit = timeout
         self._key = recorder.enter("recv", peer=connection.peer, timeout=timeout, span=connection.span)
         recorder.inflight[self._key].bytes = connection.received
         connection.reading += 1

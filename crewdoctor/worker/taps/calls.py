@@ -2,194 +2,263 @@
 
 The authoritative attempt on the wire: timeouts in force, status, Retry-After, rate limits, which attempt it is. What
 it looked up, connected and sent lies beneath it.
+
+What happens is noted where it happens, in as few steps as it takes; it is put into words by whoever writes or asks,
+from what the tap handed over (`raw`): no object of the user's that a program would miss while it waits to be written.
 """
 
 from __future__ import annotations
 
 import threading
-from collections import Counter
-from collections.abc import Iterable
+import time
+import weakref
+from collections.abc import Hashable
 from contextvars import Token
-from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from crewdoctor.model.span import Failure
+from crewdoctor.wire.lines import Lines
 from crewdoctor.worker.classify import classify, of_status
-from crewdoctor.worker.recorder import Recorder
-from crewdoctor.worker.taps.identity import number_of
-from crewdoctor.worker.taps.shared import connections_of
-from crewdoctor.worker.taps.tap import span_here
+from crewdoctor.worker.operation import Operation, Recorded, current, loop, running_task
+from crewdoctor.worker.recorder import ENDED_KEPT, Recorder
+from crewdoctor.worker.spool import MOST_WAITING
+from crewdoctor.worker.taps.connections import Exchange
+from crewdoctor.worker.taps.words import Telling, bracketed, of_headers
 
-_RATE = "x-ratelimit-"
-attempts: Counter[str] = Counter()
-"""Span → requests begun directly inside it: an LLM call's attempts."""
-
-going: dict[str, HttpCall] = {}
-"""Span → the request, until it is over."""
+_FAILING = 400
+_monotonic, _get_ident = time.monotonic, threading.get_ident
+_threads: dict[int, Any] = threading._active  # type: ignore[attr-defined]
 
 
-class _Shown(NamedTuple):
-    """Where a request goes, in the words of a report."""
-
-    url: str
-    """Without query and fragment."""
-    port: int
-    peer: str
-
-
-@lru_cache(maxsize=512)
-def _shown(scheme: str, host: str, port: int | None, path: str) -> _Shown:
-    usual = 443 if scheme in {"https", "wss"} else 80
-    port = port or usual
-    named = f"[{host}]" if ":" in host else host
-    path = path.partition("?")[0].partition("#")[0]
-    return _Shown(f"{scheme}://{named}{'' if port == usual else f':{port}'}{path}", port, f"{named}:{port}")
-
-
-class HttpCall:
-    """One request that is going on."""
+class HttpCall(Recorded):
+    """One request."""
 
     __slots__ = (
-        "_answer",
-        "_ended",
-        "_gap",
-        "_key",
-        "_last",
-        "_recorder",
-        "_token",
-        "port",
+        "_attrs",
+        "_telling",
+        "exchange",
+        "first",
+        "floor",
+        "gap",
+        "headers",
+        "last",
+        "limit",
+        "on_wire",
+        "others",
+        "raw",
         "received",
-        "span",
-        "started",
+        "recorder",
+        "since",
+        "status",
+        "task",
+        "thread",
+        "token",
+        "waiter",
+        "waiting",
     )
 
-    def __init__(  # noqa: PLR0913 - a request has that many parts
-        self,
-        recorder: Recorder,
-        *,
-        client: str,
-        method: str,
-        scheme: str,
-        host: str,
-        port: int | None,
-        path: str,
-        timeout: dict[str, Any],
-        attempt: int | None = None,
-        proxy: str = "",
-        waits: bool = False,
-        owner: Any = None,
-    ) -> None:
-        shown = _shown(scheme, host, port, path)
-        parent = span_here(recorder)
-        if parent:
-            attempts[parent] += 1
-        extra: dict[str, Any] = {"attempt": attempt} if attempt is not None else {}
-        if proxy:
-            extra["proxy"] = proxy
-        if owner is not None:
-            extra["client_object"] = number_of(owner)
-        self._recorder = recorder
-        self.span = recorder.open(
-            "http.request",
-            client=client,
-            method=method.upper(),
-            url=shown.url,
-            host=host,
-            port=shown.port,
-            timeout=timeout,
-            thread=threading.current_thread().name,
-            **extra,
+    name = "http.request"
+    is_request = True
+
+    def __init__(self, recorder: Recorder, telling: Telling, raw: tuple[Any, ...], *, waits: bool = False) -> None:
+        """`raw`: what `telling` makes its attributes of; the host comes first. `waits`: a coroutine does, no thread."""
+        # All of `Recorder.open`, written out: this stands in the way of every request.
+        spans, ident = recorder._spans, _get_ident()
+        parent = current.get() or recorder.thread_spans.get(ident)
+        above = spans.get(parent) if parent else None
+        if above is None:
+            self.subject, self.layer = recorder.subject, recorder.layer.value
+        else:
+            self.subject, self.layer = above.subject, above.layer
+            above.requests += 1
+        self.recorder, self.above, self.thread_id, self._telling, self.raw = recorder, above, ident, telling, raw
+        thread = _threads.get(ident)
+        self.thread = thread._name if thread is not None else ""
+        self.end = self.failure = self.first = self.exchange = self.others = self.headers = self._attrs = None
+        self.state = self.requests = self.received = self.on_wire = self.status = 0
+        self.gap = 0.0
+        self.id = span = f"{recorder.number}.{next(recorder._counter)}"
+        self.start = self.last = _monotonic() - recorder.zero
+        self.waiting = waits
+        if waits:
+            self.since, self.waiter = self.start, ident
+            running = loop.running()
+            task = loop.task(running) if running else None
+            self.task = None if task is None else weakref.ref(task)
+        self.token: Token[str | None] | None = current.set(span)
+        spans[span] = self
+        spool = recorder._spool
+        spool.waiting.append(self)
+        if len(spool.waiting) > MOST_WAITING:
+            spool.flush()
+
+    first: float | None
+    """Seconds, as `start`: when the headers were complete."""
+    exchange: Exchange | None
+    """The latest one on the wire inside it; `others` before it, and `on_wire` the bytes of those that are over."""
+    others: list[Exchange] | None
+    raw: tuple[Any, ...] | None
+    headers: Any
+    """Those of the answer, as its library holds them."""
+    task: weakref.ReferenceType[Any] | None
+    _attrs: dict[str, Any] | None
+
+    # --- in words ------------------------------------------------------------------------------------------------
+
+    @property
+    def attrs(self) -> dict[str, Any]:
+        """Attributes given at the start."""
+        held = self._attrs
+        if held is None:
+            held = self._attrs = (
+                {**self._telling.words(self.raw), "thread": self.thread} if self.raw is not None else {}
+            )
+        return held
+
+    @property
+    def added(self) -> dict[str, Any]:
+        """Attributes given at the end."""
+        received = self.received or self.on_wire
+        told: dict[str, Any] = {"received_bytes": received, "phase": self.phase(received)}
+        if self.first is not None:
+            told["status"], told["first_byte"] = self.status, round(self.first - self.start, 6)
+            told.update(of_headers(self.headers))
+        if self.gap:
+            told["gap_max"] = round(self.gap, 6)
+        return told
+
+    @property
+    def place(self) -> Hashable:
+        """Whose it is and where it leads."""
+        return (self.subject, self.raw[0] if self.raw is not None else None)
+
+    def opening(self, lines: Lines) -> str:
+        """`attrs` as text."""
+        key = self._telling.key(self.raw) if self.raw is not None else None
+        if key is None:
+            return lines.body(self.attrs)
+        key = (key, self.thread)
+        return lines.known(key) or lines.learn(key, self.attrs)
+
+    def closing(self, lines: Lines) -> str:
+        """`added` as text."""
+        if self.first is None or of_headers(self.headers):
+            return lines.members(self.added)
+        gap = f',"gap_max":{self.gap:.6f}' if self.gap else ""
+        return (
+            f'{{"received_bytes":{self.received or self.on_wire},"phase":"body","status":{self.status:d},'
+            f'"first_byte":{self.first - self.start:.6f}{gap}}}'
         )
-        connections_of(recorder).count_beneath(self.span)
-        going[self.span] = self
-        self.started = self._last = recorder.now()
-        self.received = 0
-        self._answer: dict[str, Any] = {}
-        self._gap = 0.0
-        self._ended = False
-        self._token: Token[str | None] | None = recorder.current.set(self.span or parent)
-        # A coroutine's waiting is nobody's thread: it stands in the table until the answer is complete.
-        self._key = recorder.enter("recv", peer=shown.peer, timeout=timeout.get("read"), span=self.span) if waits else 0
+
+    def phase(self, received: int) -> str:
+        """How far it got, with `received` bytes: `wait` for a first byte, within the `headers`, or in the `body`."""
+        if self.first is not None:
+            return "body"
+        return "headers" if received else "wait"
+
+    def waits(self) -> Operation | None:
+        """What its coroutine is waiting for."""
+        if not self.waiting:
+            return None
+        attrs = self.attrs
+        limit = self.limit if self.first is not None else (attrs.get("timeout") or {}).get("read")
+        count = self.floor if self.first is not None else 0
+        peer = f"{bracketed(str(attrs.get('host')))}:{attrs.get('port')}"
+        return Operation("recv", peer, limit, self.since, self.id, self.waiter, count, self.task)
+
+    def release(self) -> None:
+        """Everything was said: let go of what that took."""
+        self.raw = self.headers = self.exchange = self.others = self._attrs = self.task = None
+
+    # --- what happens to it --------------------------------------------------------------------------------------
+
+    def holds(self, exchange: Exchange) -> None:
+        """An exchange on the wire began inside it."""
+        if self.exchange is not None:
+            self.others = [*(self.others or ()), self.exchange]
+        self.exchange = exchange
+
+    def received_on_wire(self, count: int) -> None:
+        """An exchange inside it is over, with so many bytes."""
+        self.on_wire += count
 
     def leave(self) -> None:
         """The library returned to its caller: what comes next is not this request's doing."""
-        token, self._token = self._token, None
+        token, self.token = self.token, None
         if token is not None:
             try:
-                self._recorder.current.reset(token)
+                current.reset(token)
             except ValueError:
-                self._recorder.current.set(None)
+                current.set(None)
 
-    def answered(self, status: int, headers: Iterable[tuple[str, str]]) -> None:
-        """Status line and headers are there."""
-        self._last = self._recorder.now()
-        self._answer = {"status": status, "first_byte": round(self._last - self.started, 6)}
-        rate: dict[str, str] = {}
-        for name, value in headers:
-            lower = name.lower()
-            if lower == "retry-after":
-                self._answer["retry_after"] = _seconds(value)
-            elif lower.startswith(_RATE):
-                rate[lower[len(_RATE) :]] = value
-        if rate:
-            self._answer["ratelimit"] = rate
-        self._recorder.move()
-        self.pause()
+    def answered(self, status: int, headers: Any) -> None:
+        """Status line and headers are there; `headers`: pairs, or a mapping, of texts or bytes."""
+        recorder = self.recorder
+        self.first = self.last = _monotonic() - recorder.zero
+        self.status, self.headers = status, headers
+        self.waiting = False
+        recorder.moved = True
 
     def pause(self) -> None:
         """The caller is busy with what it has; nobody waits for bytes."""
-        self._recorder.leave(self._key)
-        self._key = 0
+        self.waiting = False
 
-    def wait(self, timeout: Any, received: int = 0) -> None:
-        """A coroutine waits for more of the body, of which `received` bytes are there; 0: those counted here."""
-        if not self._key:
-            self._key = self._recorder.enter("recv", timeout=timeout, span=self.span)
-            self._recorder.inflight[self._key].bytes = received or self.received or 1
+    def wait(self, limit: Any, received: int = 0) -> None:
+        """A coroutine waits for more of the body, of which `received` bytes are there; 0: those counted here.
+
+        `limit`: wire form of the timeout.
+        """
+        if not self.waiting:
+            self.since, self.waiter, self.task = self.recorder.now(), _get_ident(), running_task()
+            self.limit, self.floor = limit, received or self.received or 1
+            self.waiting = True
 
     def part(self, count: int) -> None:
         """`count` bytes of the body arrived."""
-        now = self._recorder.now()
-        self._gap = max(self._gap, now - self._last)
-        self._last = now
+        recorder = self.recorder
+        now = _monotonic() - recorder.zero
+        gap = now - self.last
+        if gap > self.gap:  # noqa: PLR1730 - `max` is a call
+            self.gap = gap
+        self.last = now
         self.received += count
-        self._recorder.move()
-        self.pause()
+        self.waiting = False
+        recorder.moved = True
 
     def failed(self, error: BaseException) -> None:
         """It raised, before the answer or within the body."""
         self.finish(classify(error))
 
+    def cut(self, failure: Failure | None) -> None:
+        """End it from without."""
+        self.finish(failure)
+
     def finish(self, failure: Failure | None = None) -> None:
         """It is over: the body was read, or closed unread, or it failed. Only the first call counts."""
-        self.leave()
-        self.pause()
-        if self._ended:
+        if self.token is not None:
+            self.leave()
+        self.waiting = False
+        if self.end is not None:
             return
-        self._ended = True
-        status = self._answer.get("status")
-        kind = of_status(status) if isinstance(status, int) else None
-        if failure is None and kind is not None:
+        recorder = self.recorder
+        end = _monotonic() - recorder.zero
+        status = self.status
+        if failure is None and status >= _FAILING and (kind := of_status(status)) is not None:
             failure = Failure(kind, f"HTTP {status}")
-        on_wire = connections_of(self._recorder).settle_beneath(self.span, failure)
-        attempts.pop(self.span, None)
-        going.pop(self.span, None)
-        gap = {"gap_max": round(self._gap, 6)} if self._gap else {}
-        received = self.received or on_wire
-        self._recorder.close(
-            self.span, failure=failure, received_bytes=received, phase=self.phase(received), **self._answer, **gap
-        )
-
-    def phase(self, received: int) -> str:
-        """How far it got, with `received` bytes: `wait` for a first byte, within the `headers`, or in the `body`."""
-        if self._answer:
-            return "body"
-        return "headers" if received else "wait"
-
-
-def _seconds(value: str) -> float | str:
-    """Return Retry-After in seconds; a date stays as it was written."""
-    try:
-        return float(value)
-    except ValueError:
-        return value
+        exchange = self.exchange
+        if exchange is not None:
+            if exchange.end is None:
+                exchange.over(None if exchange.received else failure)
+            for each in self.others or ():
+                if each.end is None:
+                    each.over(None if each.received else failure)
+        self.failure = failure
+        self.end = end
+        if self.id not in recorder._spans:
+            return  # it began in another step, or in the process this one was forked from
+        if self.state:
+            recorder._spool.waiting.append(self)
+        ended = recorder._ended[True]
+        ended.append(self.id)
+        if len(ended) > ENDED_KEPT:
+            recorder._spans.pop(ended.popleft(), None)

@@ -23,7 +23,6 @@ from crewdoctor.worker.classify import classify, classify_text
 from crewdoctor.worker.late import when_imported
 from crewdoctor.worker.recorder import Recorder
 from crewdoctor.worker.taps import crew_attributes as attributes
-from crewdoctor.worker.taps.calls import attempts
 from crewdoctor.worker.taps.subjects import Subjects
 from crewdoctor.worker.taps.tap import Tap, name_here, span_here
 
@@ -142,7 +141,8 @@ class CrewEvents:
     def _end(self, span: str, failure: Failure | None, attrs: dict[str, Any]) -> str | None:
         """Close one scope and return the span around it; an adopted one stays open, and stays around."""
         scope = self.scopes.pop(span)
-        made = attempts.pop(span, 0)
+        known = self.recorder._spans.get(span)
+        made = known.requests if known is not None else 0
         if scope.adopted:
             return span
         if scope.name == "llm.call":

@@ -20,6 +20,7 @@ from crewdoctor.worker.recorder import Recorder
 from crewdoctor.worker.taps.calls import HttpCall
 from crewdoctor.worker.taps.kernel import looks_of
 from crewdoctor.worker.taps.tap import Tap, wire
+from crewdoctor.worker.taps.words import AS_TOLD, attributes
 from crewdoctor.worker.taps.writes import may_send
 
 _KINDS = {
@@ -148,7 +149,8 @@ def install(recorder: Recorder) -> None:
         limit = wire(timeout)
         limits = {"connect": limit, "read": limit, "total": limit}
         where: dict[str, Any] = {"scheme": "grpc", "host": host, "port": port, "path": path}
-        call = HttpCall(recorder, client="grpc", method="POST", timeout=limits, waits=True, **where)
+        told = attributes(client="grpc", method="POST", timeout=limits, **where)
+        call = HttpCall(recorder, AS_TOLD, (host, told), waits=True)
         return kind(recorder, call, port)
 
     def blocking(callable_: Any, _request: Any, timeout: Any = None, *_args: Any, **_more: Any) -> _Blocking | None:

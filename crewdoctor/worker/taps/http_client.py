@@ -1,25 +1,29 @@
 """http.client, beneath urllib, urllib3, requests and botocore: `http.request`, and `proxy.connect` for tunnels.
 
-urllib3 connects before it talks to http.client (TLS first), so its requests are opened at `_make_request`, and the
-layer beneath finds one going on in this thread. The client's name is told by who called.
+urllib3 begins its requests itself (`urllib3.py`), and this layer finds one going on in its thread. The client's name is
+told by who called.
 """
 
 from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Callable
 from types import FrameType, ModuleType
 from typing import Any
 
 from crewdoctor.worker.late import when_imported
 from crewdoctor.worker.recorder import Recorder
 from crewdoctor.worker.taps.calls import HttpCall
-from crewdoctor.worker.taps.tap import Tap, TimedSpan, wire
+from crewdoctor.worker.taps.identity import number_of
+from crewdoctor.worker.taps.tap import BlockedWouldWrite, Tap, TimedSpan, wire
+from crewdoctor.worker.taps.words import AS_TOLD, attributes
 from crewdoctor.worker.taps.writes import may_send
 
 _CALLERS = {"requests": "requests", "botocore": "botocore", "urllib3": "urllib3", "urllib": "urllib"}
+_OUTERMOST = frozenset({"requests", "botocore"})
 _DEPTH = 24
-_here = threading.local()
+here = threading.local()
 """`call`: the request urllib3 has begun in this thread and http.client has not answered yet."""
 
 _CALL = "_crewdoctor_call"
@@ -27,172 +31,154 @@ _CALL = "_crewdoctor_call"
 dictionary costs more than the rest of this tap."""
 
 
-class _MakeRequest:
-    """urllib3's attempt: connect, send, headers. The body goes on with the http.client response."""
-
-    __slots__ = ("_call",)
-
-    def __init__(self, call: HttpCall) -> None:
-        self._call = call
-        _here.call = call
-
-    def done(self, _result: Any) -> None:
-        _here.call = None
-        self._call.leave()
-
-    def failed(self, error: BaseException) -> None:
-        _here.call = None
-        self._call.failed(error)
-
-
-class _Put:
-    """http.client's `putrequest`: only a failure ends the request here."""
-
-    __slots__ = ("_call", "_connection")
-
-    def __init__(self, call: HttpCall, connection: Any) -> None:
-        self._call, self._connection = call, connection
-
-    def done(self, _result: Any) -> None:
-        pass
-
-    def failed(self, error: BaseException) -> None:
-        self._connection.__dict__.pop(_CALL, None)
-        self._call.failed(error)
-
-
-class _Send(_Put):
-    """`send`: connects on first use, then writes. A failure ends the request."""
-
-    __slots__ = ()
-
-
-class _Answer:
-    """`getresponse`: the headers are read; the body belongs to the response now."""
-
-    __slots__ = ("_call", "_connection")
-
-    def __init__(self, call: HttpCall, connection: Any) -> None:
-        self._call, self._connection = call, connection
-
-    def done(self, response: Any) -> None:
-        self._connection.__dict__.pop(_CALL, None)
-        original = getattr(response, "_original_response", None) or response
-        self._call.answered(response.status, list(response.headers.items()))
-        if getattr(original, "fp", None) is None:
-            self._call.finish()
-        else:
-            self._call.leave()
-            setattr(original, _CALL, self._call)
-
-    def failed(self, error: BaseException) -> None:
-        self._connection.__dict__.pop(_CALL, None)
-        self._call.failed(error)
-
-
-class _Read:
-    """A read of the body that raised: the request failed."""
-
-    __slots__ = ("_call", "_response")
-
-    def __init__(self, call: HttpCall, response: Any) -> None:
-        self._call, self._response = call, response
-
-    def done(self, _result: Any) -> None:
-        pass
-
-    def failed(self, error: BaseException) -> None:
-        self._response.__dict__.pop(_CALL, None)
-        self._call.failed(error)
-
-
-class _End:
-    """The response gives its connection back: the body was read, or given up."""
-
-    __slots__ = ("_call",)
-
-    def __init__(self, call: HttpCall) -> None:
-        self._call = call
-
-    def done(self, _result: Any) -> None:
-        self._call.finish()
-
-    def failed(self, error: BaseException) -> None:
-        self._call.failed(error)
-
-
 def install(recorder: Recorder) -> None:
-    """Tap http.client and urllib3's pool, now or when they are imported."""
+    """Tap http.client, now or when it is imported."""
     tap = Tap("http_client", recorder)
-
-    def put(connection: Any, method: str, url: str, *_args: Any, **_kwargs: Any) -> _Put | None:
-        adopted = getattr(_here, "call", None)
-        if adopted is not None:
-            setattr(connection, _CALL, adopted)
-            return None
-        target = _target(connection, url)
-        may_send(recorder, method, target["host"], target["path"])
-        limit = _limit(connection)
-        call = HttpCall(
-            recorder,
-            client=_caller(),
-            method=method,
-            timeout={"connect": wire(limit), "read": wire(limit)},
-            owner=connection,
-            **target,
-        )
-        setattr(connection, _CALL, call)
-        return _Put(call, connection)
-
-    def send(connection: Any, *_args: Any, **_kwargs: Any) -> _Send | None:
-        call = getattr(connection, _CALL, None)
-        return None if call is None or call is getattr(_here, "call", None) else _Send(call, connection)
-
-    def answer(connection: Any, *_args: Any, **_kwargs: Any) -> _Answer | None:
-        call = getattr(connection, _CALL, None)
-        return None if call is None else _Answer(call, connection)
-
-    def read(response: Any, *_args: Any, **_kwargs: Any) -> _Read | None:
-        call = getattr(response, _CALL, None)
-        return None if call is None else _Read(call, response)
-
-    def end(response: Any) -> _End | None:
-        call = response.__dict__.pop(_CALL, None)
-        return None if call is None else _End(call)
+    taps = _Standard(tap)
 
     def tunnel(connection: Any) -> TimedSpan:
         proxy, target = f"{connection.host}:{connection.port}", f"{connection._tunnel_host}:{connection._tunnel_port}"
         return TimedSpan(recorder, "proxy.connect", "recv", peer=proxy, proxy=proxy, target=target)
 
     def standard(module: ModuleType) -> None:
-        tap.around(module.HTTPConnection, "putrequest", put)
-        tap.around(module.HTTPConnection, "send", send)
-        tap.around(module.HTTPConnection, "getresponse", answer)
+        tap.replace(module.HTTPConnection, "putrequest", taps.put)
+        tap.replace(module.HTTPConnection, "send", taps.send)
+        tap.replace(module.HTTPConnection, "getresponse", taps.answer)
         tap.around(module.HTTPConnection, "_tunnel", tunnel)
         for name in ("read", "readinto", "read1"):
-            tap.around(module.HTTPResponse, name, read)
-        tap.around(module.HTTPResponse, "_close_conn", end)
-
-    def make_request(pool: Any, connection: Any, method: str, url: str, *_args: Any, **more: Any) -> _MakeRequest:
-        limits = more.get("timeout")
-        target = _target(connection, url)
-        may_send(recorder, method, target["host"], target["path"])
-        call = HttpCall(
-            recorder,
-            client=_caller(),
-            method=method,
-            timeout=_urllib3_limits(limits if hasattr(limits, "read_timeout") else pool.timeout),
-            proxy=_proxy(pool),
-            owner=pool,
-            **target,
-        )
-        return _MakeRequest(call)
-
-    def urllib3(module: ModuleType) -> None:
-        tap.around(module.HTTPConnectionPool, "_make_request", make_request)
+            tap.replace(module.HTTPResponse, name, taps.read)
+        tap.replace(module.HTTPResponse, "_close_conn", taps.end)
 
     when_imported("http.client", tap.safely(standard))
-    when_imported("urllib3.connectionpool", tap.safely(urllib3))
+
+
+class _Standard:
+    """Wrappers for http.client, everything written out: they stand in the way of every request, some of them twice."""
+
+    def __init__(self, tap: Tap) -> None:
+        self.tap, self.recorder = tap, tap.recorder
+
+    def put(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        """`putrequest`: the request begins, if urllib3 has not begun it. Only a failure ends it here."""
+        tap, recorder = self.tap, self.recorder
+
+        def putrequest(connection: Any, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
+            if not tap.active or recorder.idle:
+                return original(connection, method, url, *args, **kwargs)
+            adopted = getattr(here, "call", None)
+            if adopted is not None:
+                connection.__dict__[_CALL] = adopted
+                return original(connection, method, url, *args, **kwargs)
+            try:
+                call = connection.__dict__[_CALL] = _begun(recorder, connection, method, url)
+            except BlockedWouldWrite:
+                raise
+            except Exception as error:
+                tap.disable(error)
+                return original(connection, method, url, *args, **kwargs)
+            try:
+                return original(connection, method, url, *args, **kwargs)
+            except BaseException as error:
+                connection.__dict__.pop(_CALL, None)
+                tap.tell(call.failed, error)
+                raise
+
+        return putrequest
+
+    def send(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        """`send`: connects on first use, then writes. A failure ends the request; urllib3's own hears of it itself."""
+        tap = self.tap
+
+        def send(connection: Any, data: Any) -> Any:
+            try:
+                return original(connection, data)
+            except BaseException as error:
+                call = connection.__dict__.get(_CALL)
+                if call is not None and call is not getattr(here, "call", None):
+                    connection.__dict__.pop(_CALL, None)
+                    tap.tell(call.failed, error)
+                raise
+
+        return send
+
+    def answer(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        """`getresponse`: the headers are read; the body belongs to the response now."""
+        tap = self.tap
+
+        def getresponse(connection: Any, *args: Any, **kwargs: Any) -> Any:
+            call = connection.__dict__.get(_CALL)
+            if call is None:
+                return original(connection, *args, **kwargs)
+            try:
+                response = original(connection, *args, **kwargs)
+            except BaseException as error:
+                connection.__dict__.pop(_CALL, None)
+                tap.tell(call.failed, error)
+                raise
+            try:
+                connection.__dict__.pop(_CALL, None)
+                call.answered(response.status, response.headers)
+                if response.fp is None:
+                    call.finish()
+                else:
+                    call.leave()
+                    response.__dict__[_CALL] = call
+            except Exception as error:
+                tap.disable(error)
+            return response
+
+        return getresponse
+
+    def read(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        """A read of the body: where it raises, the request failed."""
+        tap = self.tap
+
+        def read(response: Any, *args: Any, **kwargs: Any) -> Any:
+            try:
+                return original(response, *args, **kwargs)
+            except BaseException as error:
+                call = response.__dict__.pop(_CALL, None)
+                if call is not None:
+                    tap.tell(call.failed, error)
+                raise
+
+        return read
+
+    def end(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        """The response gives its connection back: the body was read, or given up."""
+        tap = self.tap
+
+        def close(response: Any) -> Any:
+            call = response.__dict__.pop(_CALL, None)
+            try:
+                return original(response)
+            except BaseException as error:
+                if call is not None:
+                    tap.tell(call.failed, error)
+                raise
+            finally:
+                if call is not None:
+                    try:
+                        call.finish()
+                    except Exception as error:
+                        tap.disable(error)
+
+        return close
+
+
+def _begun(recorder: Recorder, connection: Any, method: str, url: str) -> HttpCall:
+    """A request of http.client itself, or of a library that is not urllib3."""
+    target = _target(connection, url)
+    may_send(recorder, method, target["host"], target["path"])
+    limit = wire(_limit(connection))
+    told = attributes(
+        client=caller(),
+        method=method,
+        timeout={"connect": limit, "read": limit},
+        number=number_of(connection),
+        **target,
+    )
+    return HttpCall(recorder, AS_TOLD, (target["host"], told))
 
 
 def _target(connection: Any, url: str) -> dict[str, Any]:
@@ -201,11 +187,16 @@ def _target(connection: Any, url: str) -> dict[str, Any]:
     host, port = connection._tunnel_host or connection.host, connection._tunnel_port or connection.port
     scheme = "https" if secure or connection._tunnel_host else "http"
     if "://" in url:  # a plain proxy is asked for the whole URL
-        from urllib.parse import urlsplit
-
-        parts = urlsplit(url)
-        scheme, host, port, url = parts.scheme, parts.hostname or host, parts.port, parts.path
+        scheme, host, port, url = split(url, host)
     return {"scheme": scheme, "host": str(host).strip("[]"), "port": port, "path": url}
+
+
+def split(url: str, host: str) -> tuple[str, str, int | None, str]:
+    """Scheme, host (`host` where it says none), port and path of a whole URL."""
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname or host, parts.port, parts.path
 
 
 def _limit(connection: Any) -> Any:
@@ -220,41 +211,24 @@ def _limit(connection: Any) -> Any:
     return socket.getdefaulttimeout()
 
 
-def _urllib3_limits(limits: Any) -> dict[str, Any]:
-    """Wire form of urllib3's Timeout: total bounds both parts."""
-
-    def of(part: Any) -> Any:
-        return wire(part) if part is None or isinstance(part, (int, float)) else wire(_default())
-
-    connect, read, total = (getattr(limits, f"_{name}", None) for name in ("connect", "read", "total"))
-    total = getattr(limits, "total", total)
-    parts = {"connect": of(connect), "read": of(read)}
-    if isinstance(total, (int, float)):
-        parts["total"] = wire(total)
-    return parts
+_known: dict[Any, str] = {}
+"""Name of a module → the client library it belongs to; empty for any other."""
 
 
-def _default() -> float | None:
-    import socket
-
-    return socket.getdefaulttimeout()
-
-
-def _proxy(pool: Any) -> str:
-    proxy = getattr(pool, "proxy", None)
-    return f"{proxy.scheme}://{proxy.host}:{proxy.port}" if proxy is not None else ""
-
-
-def _caller() -> str:
+def caller() -> str:
     """Return the outermost client library among the nearest callers: requests sits on urllib3, urllib3 on us."""
     found = "http.client"
     frame: FrameType | None = sys._getframe(1)
     for _ in range(_DEPTH):
         if frame is None:
             break
-        package = str(frame.f_globals.get("__name__")).partition(".")[0]
-        found = _CALLERS.get(package, found)
-        if found in {"requests", "botocore"}:
-            break
+        module = frame.f_globals.get("__name__")
+        client = _known.get(module)
+        if client is None:
+            client = _known[module] = _CALLERS.get(str(module).partition(".")[0], "")
+        if client:
+            found = client
+            if client in _OUTERMOST:
+                break
         frame = frame.f_back
     return found

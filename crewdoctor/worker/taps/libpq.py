@@ -84,7 +84,8 @@ class Exchange:
         return Failure(FailureKind.CANCELLED, "the wait was given up")
 
     def _age(self) -> float:
-        return self._recorder.now() - self.connection.started if self.connection else 0.0
+        exchange = self.connection.exchange if self.connection else None
+        return self._recorder.now() - exchange.start if exchange else 0.0
 
     def _over(self, failure: Failure | None = None) -> None:
         connection = self.connection
@@ -94,8 +95,9 @@ class Exchange:
         self._recorder.leave(self._key)
         self._key = 0
         connection.reading -= 1
-        connection.failure = failure
-        self._connections.settle(connection)
+        if connection.exchange is not None:
+            connection.exchange.failure = failure
+            connection.exchange.over()
 
     def _count(self) -> None:
         now = self._bytes()

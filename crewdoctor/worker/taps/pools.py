@@ -5,6 +5,7 @@ httpx, httpx2 and the SDKs built on them stand on httpcore; requests and botocor
 
 from __future__ import annotations
 
+import functools
 import threading
 from types import ModuleType
 from typing import Any
@@ -37,13 +38,11 @@ def install(recorder: Recorder) -> None:
     """Tap the pools, now or when they are imported."""
     tap = Tap("pools", recorder)
 
-    def assigned(pool_request: Any, timeout: float | None = None) -> TimedSpan | None:
-        if pool_request.connection is not None:
-            return None
+    def unassigned(_event: Any, timeout: float | None = None) -> TimedSpan:
         return TimedSpan(recorder, "pool.wait", "lock", peer=PEER, timeout=wire(timeout))
 
     def taken(pool: Any, timeout: float | None = None) -> TimedSpan | None:
-        if not pool.block or pool.pool is None or pool.pool.qsize():
+        if pool.pool is None or pool.pool.qsize():
             return None
         _here.waiting = True
         size = pool.pool.maxsize
@@ -53,18 +52,24 @@ def install(recorder: Recorder) -> None:
         size = connector.limit or connector.limit_per_host
         return TimedSpan(recorder, "pool.wait", "lock", peer=PEER, client="aiohttp", size=size)
 
-    def sync(module: ModuleType) -> None:
-        tap.around(module.PoolRequest, "wait_for_connection", assigned)
+    def events(module: ModuleType) -> None:
+        # Only their pools use these, and only for a request that got no connection at once.
+        tap.around(module.Event, "wait", unassigned)
+        tap.around_coroutine(module.AsyncEvent, "wait", unassigned)
 
-    def asynchronous(module: ModuleType) -> None:
-        tap.around_coroutine(module.AsyncPoolRequest, "wait_for_connection", assigned)
+    def queues(module: ModuleType) -> None:
+        tap.around(module.HTTPConnectionPool, "_get_conn", taken)
+        waiting = module.HTTPConnectionPool._get_conn
+        original = waiting.__wrapped__
+
+        def _get_conn(pool: Any, *args: Any, **kwargs: Any) -> Any:
+            return (waiting if pool.block else original)(pool, *args, **kwargs)
+
+        Tap.put(module.HTTPConnectionPool, "_get_conn", functools.wraps(original)(_get_conn))
 
     for package in ("httpcore", "httpcore2"):
-        when_imported(f"{package}._sync.connection_pool", tap.safely(sync))
-        when_imported(f"{package}._async.connection_pool", tap.safely(asynchronous))
-    when_imported(
-        "urllib3.connectionpool", tap.safely(lambda module: tap.around(module.HTTPConnectionPool, "_get_conn", taken))
-    )
+        when_imported(f"{package}._synchronization", tap.safely(events))
+    when_imported("urllib3.connectionpool", tap.safely(queues))
     when_imported(
         "aiohttp.connector",
         tap.safely(lambda module: tap.around_coroutine(module.BaseConnector, "_wait_for_available_connection", queued)),

@@ -6,6 +6,7 @@ import threading
 from contextvars import ContextVar
 
 from crewdoctor.worker.inflight import settlers
+from crewdoctor.worker.operation import Recorded
 from crewdoctor.worker.recorder import Recorder
 from crewdoctor.worker.taps.connections import Connections
 from crewdoctor.worker.taps.tap import Tap
@@ -28,9 +29,12 @@ def connections_of(recorder: Recorder) -> Connections:
     return made
 
 
-def received(recorder: Recorder, span: str | None) -> tuple[int, str | None]:
-    """Bytes of the exchange a span is, or has started, and the request around it; nothing where there is none."""
+def received(recorder: Recorder, span: str | None) -> tuple[int, Recorded | None]:
+    """Bytes of the exchange a span is, or has started, and the span around it; nothing where there is none."""
     for connection in list(connections_of(recorder).table.values()):
-        if span is not None and connection.span is not None and span in {connection.span, connection.parent}:
-            return connection.received, connection.parent
+        exchange = connection.exchange
+        if exchange is None or span is None:
+            continue
+        if span == exchange.id or (exchange.above is not None and span == exchange.above.id):
+            return exchange.received, exchange.above
     return 0, None

@@ -9,19 +9,22 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Callable
+from threading import get_ident
 from types import ModuleType
 from typing import Any
 
 from crewdoctor.worker.classify import classify
 from crewdoctor.worker.late import when_imported
+from crewdoctor.worker.operation import loop
 from crewdoctor.worker.recorder import Recorder
 from crewdoctor.worker.taps import names
-from crewdoctor.worker.taps.connections import Connection
+from crewdoctor.worker.taps.connections import Connection, Exchange, told
 from crewdoctor.worker.taps.shared import connections_of
 from crewdoctor.worker.taps.tap import Tap, TimedSpan, wire
 
-_UNKNOWN = {"timeout": "unknown"}
+_monotonic = time.monotonic
 _INTERNET = {socket.AF_INET: "v4", socket.AF_INET6: "v6"}
 
 
@@ -79,8 +82,8 @@ def install(recorder: Recorder) -> None:
     traffic = Traffic(tap)
     for name in ("send", "sendall", "sendmsg"):
         tap.replace(socket.socket, name, traffic.sender)
-    for name in ("recv", "recv_into"):
-        tap.replace(socket.socket, name, traffic.receiver)
+    tap.replace(socket.socket, "recv", traffic.receiver)
+    tap.replace(socket.socket, "recv_into", traffic.filler)
     tap.replace(socket.socket, "_real_close", traffic.closer)
 
     def secure(module: ModuleType) -> None:
@@ -92,7 +95,11 @@ def install(recorder: Recorder) -> None:
 
 
 class Traffic:
-    """Wrappers for the hot path: one dict lookup for a socket that is not ours."""
+    """Wrappers for the hot path: one dict lookup for a socket that is not ours.
+
+    Each is one function with everything written out, and what it sees is noted in the connection's own state: a call
+    of Python's costs as much as the rest of it.
+    """
 
     def __init__(self, tap: Tap) -> None:
         self.tap, self.recorder = tap, tap.recorder
@@ -100,33 +107,52 @@ class Traffic:
         self.table = self.connections.table
         self.has_failed = tap.guard(self._failed)
 
-    def sender(self, original: Callable[..., Any], *, tls: bool = False) -> Callable[..., Any]:
+    def sender(self, original: Callable[..., Any], *, tls: bool = False) -> Callable[..., Any]:  # noqa: C901
         """Stand around `send`, `sendall`, `sendmsg` or `write`."""
         table, recorder, tap, inflight = self.table, self.recorder, self.tap, self.recorder.inflight
-        begin, was_sent = self._begin_send, self.connections.sent
+        begin, has_failed = self.connections.sending, self.has_failed
 
-        def send(sock: Any, data: Any, *args: Any) -> Any:
+        def send(sock: Any, data: Any, *args: Any) -> Any:  # noqa: C901, PLR0912
             connection = table.get(sock.fileno())
             if connection is None or (tls and sock._sslobj is None) or (connection.over_tls and not tls):
                 return original(sock, data, *args)
             if not tap.active or recorder.idle:
                 return original(sock, data, *args)
-            key = 0
+            key, blocks = 0, False
             try:
-                key = begin(sock, connection)
+                limit = sock.gettimeout()
+                exchange = connection.exchange
+                if exchange is None:
+                    exchange = Exchange(recorder, connection, limit)
+                elif exchange.received or exchange.failure is not None:
+                    exchange = begin(connection, limit)
+                if limit != 0.0:
+                    if connection.sender or loop.running():
+                        key = recorder.enter("send", peer=connection.peer, timeout=told(limit), span=exchange.id)
+                    else:
+                        blocks = True
+                        connection.sends_since = _monotonic()
+                        connection.sender = get_ident()
             except Exception as error:
                 tap.disable(error)
             try:
                 count = original(sock, data, *args)
             except BaseException as error:
-                inflight.pop(key, None)
-                self.has_failed(connection, error, "send")
+                has_failed(connection, error, "send")
                 raise
-            if key:
-                inflight.pop(key, None)
+            finally:
+                if blocks:
+                    connection.sender = 0
+                elif key:
+                    inflight.pop(key, None)
             try:
-                # sendall says nothing; all of it went.
-                was_sent(connection, count if isinstance(count, int) else memoryview(data).nbytes)
+                exchange = connection.exchange
+                if exchange is not None:
+                    # sendall says nothing; all of it went.
+                    exchange.sent += count if count is not None else memoryview(data).nbytes
+                    exchange.last = now = _monotonic() - recorder.zero
+                    if exchange.first is None:
+                        exchange.handed = now
             except Exception as error:
                 tap.disable(error)
             return count
@@ -137,42 +163,71 @@ class Traffic:
         """Stand around the methods of a TLS socket, which count bytes in the clear."""
         return self.sender(original, tls=True)
 
-    def receiver(self, original: Callable[..., Any], *, tls: bool = False) -> Callable[..., Any]:
-        """Stand around `recv`, `recv_into` or `read`."""
+    def receiver(  # noqa: C901
+        self, original: Callable[..., Any], *, tls: bool = False, flags: int = 1
+    ) -> Callable[..., Any]:
+        """Stand around `recv`, `recv_into` or `read`; `flags`: where those stand among its arguments."""
         table, recorder, tap, inflight = self.table, self.recorder, self.tap, self.recorder.inflight
-        begin, end = self._begin_receive, self._end_receive
+        begin, has_failed, was_received = self._begin_receive, self.has_failed, self.connections.received
 
-        def receive(sock: Any, *args: Any, **kwargs: Any) -> Any:
+        def receive(sock: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: C901, PLR0912
             connection = table.get(sock.fileno())
             if connection is None or (tls and sock._sslobj is None) or (connection.over_tls and not tls):
                 return original(sock, *args, **kwargs)
             if not tap.active or recorder.idle:
                 return original(sock, *args, **kwargs)
-            key = 0
+            key, blocks = 0, False
             try:
-                key = begin(sock, connection)
+                limit = sock.gettimeout()
+                if limit != 0.0:
+                    exchange = connection.exchange
+                    if exchange is None or connection.reader or loop.running():
+                        key = begin(connection, limit)
+                    else:
+                        blocks = True
+                        exchange.limit = limit
+                        connection.reads_since = _monotonic()
+                        connection.reader = get_ident()
             except Exception as error:
                 tap.disable(error)
             try:
                 data = original(sock, *args, **kwargs)
             except BaseException as error:
-                self.has_failed(connection, error, "recv")
+                has_failed(connection, error, "recv")
                 raise
             finally:
-                if key:
+                if blocks:
+                    connection.reader = 0
+                elif key:
                     connection.reading -= 1
                     inflight.pop(key, None)
             try:
-                end(connection, data, args)
+                count = data if type(data) is int else len(data)
+                exchange = connection.exchange
+                if exchange is None or (len(args) > flags and args[flags] & socket.MSG_PEEK):
+                    return data
+                if count:
+                    exchange.last = now = _monotonic() - recorder.zero
+                    if exchange.first is None:
+                        exchange.first = now
+                    exchange.received += count
+                    exchange.failure = None
+                    recorder.moved = True
+                else:
+                    was_received(connection, 0)
             except Exception as error:
                 tap.disable(error)
             return data
 
         return receive
 
+    def filler(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        """Stand around `recv_into`."""
+        return self.receiver(original, flags=2)
+
     def tls_receiver(self, original: Callable[..., Any]) -> Callable[..., Any]:
         """Stand around `SSLSocket.read`, beneath its recv and recv_into."""
-        return self.receiver(original, tls=True)
+        return self.receiver(original, tls=True, flags=2)
 
     def closer(self, original: Callable[..., Any]) -> Callable[..., Any]:
         """Stand around the one place every close of a socket comes to."""
@@ -187,29 +242,15 @@ class Traffic:
 
         return close
 
-    def _begin_send(self, sock: Any, connection: Connection) -> int:
-        timeout = sock.gettimeout()
-        waits = wire(timeout) if timeout != 0.0 else _UNKNOWN
-        self.connections.sending(connection, waits)
-        if timeout == 0.0:
-            return 0
-        return self.recorder.enter("send", peer=connection.peer, timeout=waits, span=connection.span)
-
-    def _begin_receive(self, sock: Any, connection: Connection) -> int:
-        timeout = sock.gettimeout()
-        if timeout == 0.0:
-            return 0
-        recorder = self.recorder
-        connection.timeout = wire(timeout)
-        key = recorder.enter("recv", peer=connection.peer, timeout=connection.timeout, span=connection.span)
+    def _begin_receive(self, connection: Connection, limit: float | None) -> int:
+        """A receive that needs an entry of its own: before any send, of a second thread, or within a task."""
+        recorder, exchange = self.recorder, connection.exchange
+        if exchange is not None:
+            exchange.limit = limit
+        key = recorder.enter("recv", peer=connection.peer, timeout=wire(limit), span=connection.span)
         connection.reading += 1
         recorder.inflight[key].bytes = connection.received
         return key
-
-    def _end_receive(self, connection: Connection, data: Any, args: tuple[Any, ...]) -> None:
-        if len(args) > 1 and isinstance(args[-1], int) and args[-1] & socket.MSG_PEEK:
-            return
-        self.connections.received(connection, data if isinstance(data, int) else len(data))
 
     def _failed(self, connection: Connection, error: BaseException, doing: str) -> None:
         if not _is_want(error):

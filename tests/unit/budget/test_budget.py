@@ -360,3 +360,21 @@ def test_each_address_that_drops_connects_costs_its_timeout_again():
     assert ledger.models[0].attempt == Seconds(25.0)
     assert "(1 dropped \N{MULTIPLICATION SIGN} 5 s + 20 s)" in ledger.models[0].call_formula
     assert ledger_of(base).models[0].attempt == Seconds(20.0)
+
+
+@pytest.mark.parametrize(
+    ("attempts", "expected", "told"),
+    [
+        (4, Seconds(46.0), "tool:lookup silent: 4 attempts \N{MULTIPLICATION SIGN} 10 s + 6 s backoff, tools.py:9"),
+        (0, UNLIMITED, "for ever (tool:lookup is tried without an end)"),
+    ],
+)
+def test_a_tool_that_tries_again_lasts_as_often_as_it_tries(attempts, expected, told):
+    entry = ScanEntry(
+        Location("tools.py", 9), "requests", "requests.get", {"timeout": 10.0}, (TOOL,), attempts=attempts, slept=6.0
+    )
+    ledger = ledger_of(crew(read=0.5, retries=0, scan=(entry,)))
+
+    assert ledger.tool(TOOL).timeout == Seconds(10.0)
+    assert ceiling(ledger, "tool call") == expected
+    assert told in ledger.longest_hang

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from crewdoctor.budget import backoff
 from crewdoctor.budget.arithmetic import attempt_ceiling, call_ceiling
-from crewdoctor.budget.backoff import BOTOCORE, BOTOCORE_LEGACY, Backoff, urllib3_backoff
+from crewdoctor.model.backoff import BOTOCORE, BOTOCORE_LEGACY, Backoff, urllib3_backoff
 from crewdoctor.model.setting import Seconds
 
 sys.path.insert(0, str(Path(__file__).parent))

@@ -11,6 +11,7 @@ from crewdoctor.worker.recorder import Recorder
 from crewdoctor.worker.taps.calls import HttpCall
 from crewdoctor.worker.taps.connections import Connection
 from crewdoctor.worker.taps.shared import connections_of
+from crewdoctor.worker.taps.words import AS_TOLD, attributes
 
 LIMIT = {"timeout": 5.0}
 
@@ -28,7 +29,9 @@ def recorder():
 @pytest.fixture
 def call(recorder):
     where = {"scheme": "http", "host": "h", "port": 80, "path": "/"}
-    made = HttpCall(recorder, client="httpx", method="GET", timeout={"read": LIMIT}, **where)
+    made = HttpCall(
+        recorder, AS_TOLD, ("h", attributes(client="httpx", method="GET", timeout={"read": LIMIT}, **where))
+    )
     yield made
     made.finish()
 
@@ -43,7 +46,7 @@ def connection(recorder, call):
 
 @pytest.mark.parametrize("whose", ["exchange", "request"])
 def test_headers_that_are_not_complete_are_told_from_a_body(recorder, call, connection, whose):
-    span = connection.span if whose == "exchange" else call.span
+    span = connection.span if whose == "exchange" else call.id
     waits = recorder.inflight[recorder.enter("recv", span=span)]
     assert answer_part(recorder, waits) == {}
 

@@ -132,7 +132,7 @@ def test_beyond_all_bounds_nothing_on_the_wire_is_written_and_a_tool_still_is(re
 
 
 def test_a_child_beneath_a_span_that_was_left_out_hangs_on_the_next_one_above(recorder, monkeypatch):
-    recorder._spool._thinning.keeps = lambda name: False
+    recorder._spool._thinning.keeps = lambda _name, _place: False
     tool = recorder.open("tool.call")
     request = recorder.open("http.request", parent=tool)
     exchange = recorder.open("net.exchange", parent=request)

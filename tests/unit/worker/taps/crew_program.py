@@ -94,7 +94,7 @@ def main():
         asyncio.run(team.akickoff(**asked))
     else:
         team.kickoff(**asked)
-    left = [(operation.kind, operation.peer) for operation in RECORDER.inflight.values()]
+    left = [(operation.kind, operation.peer) for operation in RECORDER.in_flight().values()]
     from crewdoctor.worker.inflight import settle_idle
 
     settle_idle()

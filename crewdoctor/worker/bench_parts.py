@@ -1,12 +1,12 @@
-"""What a probe may use of its process besides spans, events and facts: the rest of `model.probe.Bench`."""
+"""What a recorder is to a probe besides its frames: `model.probe.Bench`, less what is written."""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from crewdoctor.model.probe import CannotProbe, LoadedCrew, Redirected
 from crewdoctor.model.span import Failure, FailureKind
@@ -14,22 +14,21 @@ from crewdoctor.wire.codec import encode
 from crewdoctor.wire.lines import LONGEST_TEXT
 from crewdoctor.worker.answers import error_in
 from crewdoctor.worker.arguments import realistic
-from crewdoctor.worker.operation import Known
 from crewdoctor.worker.stacks import described, places, waiting
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
+class BenchParts:
+    """The deadline, the crew, the guard against writes."""
 
-class Lent:
-    """Base of the Recorder, which holds what is declared here."""
-
-    deadline: float
-    load: Callable[[], LoadedCrew] | None
-    may_write: frozenset[str]
-    writes_blocked: int
-    stopped_writes: list[str]
-    _spans: dict[str, Known]
+    def __init__(self) -> None:
+        self.deadline = float("inf")
+        """`time.monotonic()`."""
+        self.stopped_writes: list[str] = []
+        """What the guard has stopped in this step, in words: its events `blocked.would_write`."""
+        self.may_write: frozenset[str] = frozenset()
+        self.writes_blocked = 0
+        """Above zero: taps stop what may change the world (`blocked.would_write`). Process-wide: tools use threads."""
+        self.load: Callable[[], LoadedCrew] | None = None
 
     def stack(self, record: dict[str, Any]) -> None:
         """Record what is blocked."""
@@ -85,11 +84,5 @@ class Lent:
         frames, user = described(stack)
         told = {"frames": encode(frames), "user_frame": encode(user), "thread": str(thread), "seconds": seconds}
         self.stack({"span": span or None, "waiting": waiting(stack) or "unknown", "attrs": attrs, **told})
-
-    def made(self, name: str) -> list[tuple[dict[str, Any], Failure | None]]:
-        """Attributes and failures of the spans called `name`, as far as they are remembered."""
-        return [
-            ({**each.attrs, **each.added}, each.failure) for each in self._spans.copy().values() if each.name == name
-        ]
 
     arguments, error_in = staticmethod(realistic), staticmethod(error_in)
