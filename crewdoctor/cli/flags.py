@@ -89,7 +89,14 @@ InputsFile = Annotated[
 ]
 Python = Annotated[Text, typer.Option("--python", metavar="PATH", help="The interpreter the crew runs in.")]
 Target = Annotated[str, typer.Argument(help=_TARGETS, show_default=False)]
-Outer = Annotated[Text, typer.Option("--outer", metavar="TIME", help="The platform's own limit: 60s, 15m.")]
+Outer = Annotated[
+    Text,
+    typer.Option(
+        "--outer",
+        metavar="TIME",
+        help="The platform's own limit: 60s, 15m; else those that lie in the project's files count.",
+    ),
+]
 Prove = Annotated[
     bool,
     typer.Option(
