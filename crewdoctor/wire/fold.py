@@ -189,7 +189,8 @@ class Fold:
         spans = sorted(_rooted(self.spans), key=lambda each: each.start)
         results = [*self.results, *self._cut_off()]
         if self.of_program:
-            spans = adopted(spans, self.events, self.facts, self.processes.begun)
+            held = {span.id: span for span in adopted(spans, self.events, self.facts, self.processes.begun)}
+            spans = sorted(_rooted(held), key=lambda each: each.start)  # processes may claim each other
             target = self.header.options.target if self.header else ""
             self.inventory = with_parts_seen(self.inventory, spans, target)
             self.inventory = with_hosts_seen(self.inventory, spans) if self.inventory else None

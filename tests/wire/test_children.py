@@ -1,12 +1,15 @@
 """Processes of a recorded program within the spans they were started in."""
 
+import json
 from dataclasses import replace
 
 import pytest
 
 from crewdoctor.model.layer import Layer
+from crewdoctor.model.options import Options
 from crewdoctor.model.span import Event, Span
 from crewdoctor.wire.children import adopted
+from crewdoctor.wire.recording import header, read_recording
 
 CALL = Span("7.1", "crew.kickoff@7", "tool.call", 1.0, None, Layer.TOOL, "tool:t", None, None, {})
 ASKED = Span("9.1", "crew.kickoff@9", "http.request", 2.0, 3.0, Layer.CREW, "", None, None, {})
@@ -47,3 +50,21 @@ def test_what_has_an_owner_of_its_own_keeps_it():
     (_, kept) = adopted([CALL, own], [started(9)], facts(), {"crew.kickoff@9": 1.6})
 
     assert (kept.parent, kept.subject) == ("7.1", "tool:u")
+
+
+def test_processes_that_claim_each_other_are_cut_loose(tmp_path):
+    lines = [header(Options(target="python main.py", scope="run", llm="own"))]
+    for me, other in ((7, 9), (9, 7)):
+        step = f"crew.kickoff@{me}"
+        told = {"pid": me, "parent": other, "within": f"{other}.1"}
+        head = {"step": step, "name": "tool.call", "layer": "tool", "subject": "tool:t", "parent": None, "attrs": {}}
+        lines += [
+            {"k": "begin", "step": step, "at": 0.1 * me, "pid": me},
+            {"k": "fact", "step": step, "name": "program", "value": told},
+            {"k": "open", "id": f"{me}.1", "start": 1.0, **head},
+        ]
+    (tmp_path / "r.jsonl").write_text("".join(json.dumps(each) + "\n" for each in lines))
+    held = {span.id: span.parent for span in read_recording(tmp_path / "r.jsonl").spans}
+
+    assert len(held) == 2
+    assert None in held.values()
