@@ -7,7 +7,7 @@ was still waiting long after ignored it. What nobody wrote was left as it is, an
 from __future__ import annotations
 
 from crewdoctor import wording
-from crewdoctor.llm.experiments import AGENT, BY_NAME, RETRY_AFTER
+from crewdoctor.llm.experiments import AGENT, BY_NAME, MODEL_LIMIT, RETRY_AFTER
 from crewdoctor.model.evidence import Evidence
 from crewdoctor.model.proof import Proof, Trial, Verdict
 from crewdoctor.model.setting import DROPPED, UNLIMITED, Seconds, Setting, SettingValue, Timeout
@@ -112,6 +112,9 @@ def _of_phase(setting: Setting, trial: Trial) -> Proof:
     mine = setting.written and bool(trial.written)
     if mine:
         limit = f"written as {_as_written(trial)}, lowered to {trial.limit:g} s"
+        if _late(trial) and (trial.ended or trial.requests > 1) and _stood_there(trial):
+            said = f"{limit}: it gave up only after {wording.seconds(trial.attempt)}, on a machine too busy to tell why"
+            return _made(setting, Verdict.UNKNOWN, said, evidence=ids)
         if _late(trial):
             said = f"{limit}: with {server} {_lasted(trial)}{_instead(trial.in_force)}"
             return _made(setting, Verdict.IGNORED, said, evidence=ids)
@@ -142,6 +145,11 @@ def _late(trial: Trial) -> bool:
     """Whether an attempt outlived the limit that stood there."""
     waited = trial.attempt if trial.requests > 1 or trial.ended else trial.seconds
     return bool(trial.limit) and waited > LATE * trial.limit + _LOADED
+
+
+def _stood_there(trial: Trial) -> bool:
+    """Whether the wire shows that the lowered limit had come all the way."""
+    return isinstance(trial.in_force, Seconds) and trial.in_force.value <= trial.limit
 
 
 def _stood(trial: Trial) -> float:
@@ -219,7 +227,9 @@ def _deadline(setting: Setting, runs: list[Span], evidence: Evidence, why: str) 
         ended = not run.open and not (run.failure is not None and run.failure.kind is FailureKind.DEADLINE)
         if ended and (run.failure is None or took < 0.8 * limit):
             continue  # it failed of something else, or did not wait
-        late = took > LATE * limit + _LOADED
+        late = not ended or took >= max(MODEL_LIMIT, LATE * limit + _LOADED)
+        if not late and took > LATE * limit + _LOADED:
+            continue  # neither at its limit nor with its model's call: a busy machine
         way = str(run.attrs.get("way"))
         words = f"{way} {'came back' if ended else 'was still going'} after {wording.seconds(took)}"
         if isinstance(raised, (int, float)) and raised <= LATE * limit + _LOADED < took:

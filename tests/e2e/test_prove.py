@@ -94,6 +94,25 @@ def test_nothing_of_a_failing_server_is_held_against_the_network(proved):
     assert {each["phase"] for each in told["trials"]} >= {"connect", "tls", "request", "body", "trickle", "500", "429"}
 
 
+KEYLESS = """
+from crewai import LLM, Agent, Crew, Task
+
+models = {"claude": LLM("anthropic/claude-sonnet-4-5", timeout=40, max_retries=0), "named": "openai/gpt-4o"}
+agents = [Agent(role=role, goal="answer", backstory="a clerk", llm=llm) for role, llm in models.items()]
+crew = Crew(agents=agents, tasks=[Task(description="Say ok.", expected_output="ok", agent=each) for each in agents])
+"""
+
+
+def test_no_key_is_needed(crewdoctor, tmp_path):
+    (tmp_path / "crew.py").write_text(KEYLESS, encoding="utf-8")
+    _, out, _ = crewdoctor("settings", "crew.py", "--prove", "--format", "json", folder=tmp_path, seconds=180)
+    told = json.loads(out)
+
+    assert verdicts(told, "claude")["timeout.read"]["verdict"] == "honoured per read"
+    assert verdicts(told, "named")["timeout.read"]["verdict"] == "in force"
+    assert "600 s stands at the wire" in verdicts(told, "named")["timeout.read"]["said"]
+
+
 def test_a_plain_settings_command_makes_no_experiment(crewdoctor, tmp_path):
     (tmp_path / "crew.py").write_text(CREW.format(port=9), encoding="utf-8")
     code, out, _ = crewdoctor("settings", "crew.py", "--format", "json", folder=tmp_path, seconds=100)

@@ -108,6 +108,13 @@ def test_a_limit_written_shorter_than_ours_is_judged_by_itself():
     assert Lab(READ).call("request", [0.3], written=0.3, in_force=0.3).verdict(READ).verdict is Verdict.HONOURED
 
 
+def test_a_busy_machine_is_not_held_against_a_limit_that_stood_at_the_wire():
+    proof = Lab(READ).call("request", [2.9]).verdict(READ)
+
+    assert proof.verdict is Verdict.UNKNOWN
+    assert "too busy" in proof.said
+
+
 def test_a_trickle_that_is_ended_in_time_is_no_per_read():
     lab = Lab(READ).call("request", [1.1]).call("trickle", [2.1], limit=2.0)
 
@@ -225,7 +232,13 @@ DEADLINE = Setting("agent:Clerk", "agent", "max_execution_time", Seconds(60), BY
 
 @pytest.mark.parametrize(
     ("sync", "verdict"),
-    [(3.4, Verdict.IGNORED), (8.0, Verdict.IGNORED), (1.3, Verdict.HONOURED), (0.2, Verdict.UNKNOWN)],
+    [
+        (3.4, Verdict.IGNORED),
+        (8.0, Verdict.IGNORED),
+        (1.3, Verdict.HONOURED),
+        (2.8, Verdict.UNKNOWN),
+        (0.2, Verdict.UNKNOWN),
+    ],
 )
 def test_whether_an_agents_limit_interrupts(sync, verdict):
     assert Lab(DEADLINE).call("500", [0.1]).agent("kickoff", sync).verdict(DEADLINE).verdict is verdict
