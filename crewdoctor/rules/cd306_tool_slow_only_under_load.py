@@ -97,7 +97,7 @@ def _finding(evidence: Evidence, calls: ToolCalls, alone: float, took: list[floa
     bound = isinstance(known.timeout, Seconds) and failed
     if failed:
         kinds = sorted({_kind(evidence, span) for span in failed})
-        outcome = f"{len(failed)} of {len(took)} failed, {count} at once ({', '.join(kinds)})"
+        outcome = f"{len(failed)} of {len(took)} calls failed with {count} at once ({', '.join(kinds)})"
         outcome += f" at its timeout of {wording.limit(known.timeout)}" if bound else ""
     else:
         outcome = f"{count} at once took {wording.seconds(min(took))} to {wording.seconds(max(took))}"
