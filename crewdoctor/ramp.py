@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import ceil
 from statistics import median
 from typing import Any
 
@@ -118,6 +119,11 @@ class Ramp:
         held = [each.n for each in self.levels if broken is None or each.n < broken]
         return max(held, default=0), broken
 
+    def enough(self) -> int:
+        """Kickoffs at once that use all that is brought through: most completed a second, times one alone."""
+        most = max((level.per_second for level in self.levels), default=0.0)
+        return max(1, ceil(most * (self.alone.pace or 0.0)))
+
     def saturates(self) -> tuple[int, int] | None:
         """The levels between which the limit lies: what is brought through at most, times a kickoff alone (Little).
 
@@ -152,6 +158,12 @@ def bracket(limit: float, levels: list[int]) -> tuple[int, int]:
     """The levels around an estimate, a tenth to either side."""
     low = max((n for n in levels if n <= limit * (1 - NEAR)), default=levels[0])
     return low, min((n for n in levels if n >= limit * (1 + NEAR)), default=levels[-1])
+
+
+def gate(evidence: Evidence, width: int) -> int:
+    """Kickoffs to let through at once where a service takes `width`: while one is elsewhere, another may be served."""
+    climbed = ramp(evidence)
+    return max(width, climbed.enough()) if climbed is not None else width
 
 
 def slower(alone: Iterable[float], among_others: Iterable[float]) -> bool:

@@ -34,6 +34,9 @@ WORDS = {
 def plan(inventory: Inventory, options: Options, results: Sequence[StepResult]) -> Iterator[Step | Skip]:
     """One step, where the ramp met a limit some change takes away."""
     subject = f"crew:{inventory.crew}"
+    if not results:
+        yield _foretold(subject, options)
+        return
     climbed = next((result for result in results if result.step.probe == RAMP), None)
     rows = climbed.facts.get("levels") if climbed is not None else None
     kind, _, size = options.change.partition(":")
@@ -60,6 +63,21 @@ def plan(inventory: Inventory, options: Options, results: Sequence[StepResult]) 
         | ({} if embedded else {"most_llm_calls": calls}),
         llm_calls=calls,
         announce=f"kick off the crew {kickoffs} times, {n} at once, with {told}",
+    )
+
+
+def _foretold(subject: str, options: Options) -> Step:
+    """In a dry run: what it might do at most."""
+    kickoffs = options.max_concurrency * pace.rounds_of(options.max_concurrency)
+    return Step(
+        f"{PROBE.id}@{subject}",
+        PROBE.id,
+        PROBE.layer,
+        subject,
+        "loaded",
+        options.deadline,
+        announce=f"kick off the crew up to {kickoffs} times more, with the first cause taken away in the worker",
+        condition="the ramp meets a limit that a change in the worker takes away",
     )
 
 

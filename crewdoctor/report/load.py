@@ -64,7 +64,9 @@ def _next_limit(evidence: Evidence, climbed: Ramp) -> str:
                 known.append((each.value, f"the {each.value} connections of the client of {each.subject}{where}"))
     if not known:
         return ""
-    met = climbed.saturates() is not None or "thread.wait" in waited or "pool.wait" in waited
+    met = (
+        climbed.saturates() is not None or climbed.kept()[1] is not None or bool(waited & {"thread.wait", "pool.wait"})
+    )
     return f"The next limit{' once that one is lifted' if met else ''} is {min(known)[1]}."
 
 

@@ -36,7 +36,7 @@ from crewdoctor.model.layer import Layer
 from crewdoctor.model.rule import rule
 from crewdoctor.model.setting import Seconds
 from crewdoctor.model.span import Span
-from crewdoctor.ramp import Level, parallelism, ramp, slower
+from crewdoctor.ramp import Level, gate, parallelism, ramp, slower
 
 GATE = "gate = asyncio.Semaphore({n})  # around each kickoff: async with gate: ..."
 
@@ -80,6 +80,7 @@ def _finding(
     before = median(each.seconds() for each in alone)
     took = [each.seconds(evidence.end_of(each)) for each in held]
     width, at_once = parallelism(before, held, evidence), overlap(held, evidence)
+    at_most = gate(evidence, width)
     ended = f"; {len(cut)} of {len(held)} were cut off by the timeout" if cut else ""
     return Finding(
         code="CD223",
@@ -95,8 +96,8 @@ def _finding(
         evidence=tuple(each.id for each in (*alone, *held)),
         measured=Quantity(f"answer, {level.n} kickoffs at once", Seconds(round(median(took), 3)), n=len(took)),
         limit=Quantity("answer alone", Seconds(round(before, 3)), n=len(alone)),
-        fix=Fix(f"Let it serve more at once, or start at most {width} kickoffs at once", GATE.format(n=width)),
+        fix=Fix(f"Let it serve more at once, or start at most {at_most} kickoffs at once", GATE.format(n=at_most)),
         lost=sum(max(0.0, each - before) for each in took),
         depends_on=(llm.endpoint,) if llm.endpoint else (),
-        attrs={"change": f"gate:{width}"},
+        attrs={"change": f"gate:{at_most}"},
     )

@@ -36,7 +36,7 @@ from crewdoctor.model.layer import Layer
 from crewdoctor.model.rule import rule
 from crewdoctor.model.setting import Seconds
 from crewdoctor.model.span import Span
-from crewdoctor.ramp import RAMP_KEYS
+from crewdoctor.ramp import RAMP_KEYS, gate
 from crewdoctor.toolcalls import (
     TOOL_KEYS,
     ToolCalls,
@@ -97,7 +97,7 @@ def _finding(evidence: Evidence, calls: ToolCalls, alone: float, took: list[floa
     bound = isinstance(known.timeout, Seconds) and failed
     if failed:
         kinds = sorted({_kind(evidence, span) for span in failed})
-        outcome = f"{len(failed)} of {len(took)} failed, {count} at once ({', '.join(kinds)})"
+        outcome = f"{len(failed)} of {len(took)} calls failed with {count} at once ({', '.join(kinds)})"
         outcome += f" at its timeout of {wording.limit(known.timeout)}" if bound else ""
     else:
         outcome = f"{count} at once took {wording.seconds(min(took))} to {wording.seconds(max(took))}"
@@ -124,7 +124,7 @@ def _finding(evidence: Evidence, calls: ToolCalls, alone: float, took: list[floa
         lost=max(took) if failed else max(took) - alone,
         host=asked[0] if asked else "",
         depends_on=depends_on(evidence, calls.loaded[0]),
-        attrs={"change": f"gate:{wide}"},
+        attrs={"change": f"gate:{gate(evidence, wide)}"},
     )
 
 

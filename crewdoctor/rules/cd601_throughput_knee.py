@@ -80,7 +80,7 @@ def _finding(evidence: Evidence, climbed: Ramp, knee: Level, pace: float, alone:
         ),
         lost=max(0.0, pace - alone),
         observed=not by_us,
-        attrs={} if by_us else {"change": f"gate:{low}"},
+        attrs={} if by_us else {"change": f"gate:{climbed.enough()}"},
     )
 
 

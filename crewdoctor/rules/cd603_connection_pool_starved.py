@@ -33,7 +33,7 @@ from crewdoctor.model.layer import Layer
 from crewdoctor.model.rule import rule
 from crewdoctor.model.setting import Seconds
 from crewdoctor.model.span import FailureKind, Span
-from crewdoctor.ramp import RAMP_KEYS, tool_levels
+from crewdoctor.ramp import RAMP_KEYS, gate, tool_levels
 from crewdoctor.toolcalls import TOOL_KEYS, hosts, queued, tool_calls, wires
 from crewdoctor.waits import unfinished
 
@@ -102,5 +102,5 @@ def _finding(evidence: Evidence, tool: ToolEntry, group: list[Span], waited: flo
         ),
         lost=waited,
         host=asked[0] if asked else "",
-        attrs={"change": f"gate:{wide}"},
+        attrs={"change": f"gate:{gate(evidence, wide)}"},
     )

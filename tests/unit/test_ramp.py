@@ -94,3 +94,9 @@ def test_how_many_a_service_takes_is_what_it_completes_times_what_one_takes(widt
 )
 def test_only_this_machine_is_local(host, local):
     assert is_local(host) is local
+
+
+def test_a_gate_leaves_nothing_idle():
+    """A model serves two at a time, a kickoff asks it for two thirds of its time: three at once keep it busy."""
+    assert climbed(level(1, 1.74, 0.52), level(4, 2.8, 1.5), level(8, 5.57, 1.48)).enough() == 3
+    assert climbed(level(1, None, 0.0)).enough() == 1

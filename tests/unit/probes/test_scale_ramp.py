@@ -310,3 +310,10 @@ def test_what_is_confirmed_is_announced_too(change, rows, options, told):
 def test_a_change_in_the_worker_is_only_planned_where_it_was_asked_for():
     assert planner.CONFIRM not in planner.stages(Options(scope="scale"))
     assert planner.stages(Options(scope="scale", confirm=True))[-2:] == (planner.RAMP, planner.CONFIRM)
+
+
+def test_a_dry_run_foretells_what_is_confirmed_at_most():
+    (step,) = scale_confirm.plan(LOCAL, Options(scope="scale", confirm=True, max_concurrency=8), ())
+
+    assert "up to 16 times more" in step.announce
+    assert step.condition
