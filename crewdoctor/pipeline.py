@@ -25,6 +25,7 @@ from crewdoctor.model.refusal import NOT_DIAGNOSED, USAGE, Refusal
 from crewdoctor.model.report import Report
 from crewdoctor.model.result import StepResult
 from crewdoctor.report.assemble import assemble
+from crewdoctor.settled import settled
 from crewdoctor.supervisor import LiveStep, Progress, Supervisor
 from crewdoctor.target import MINIMAL_SHOWN, Project, find_project, workplace
 from crewdoctor.wire.codec import WireError, decode, encode
@@ -128,6 +129,7 @@ def dry_run(options: Options, *, recording_path: Path) -> tuple[Inventory | None
 def analyse(recording: Recording, *, select: tuple[str, ...] = (), ignore: tuple[str, ...] = ()) -> Report:
     """Facts to findings. Pure: the same recording gives the same report."""
     options = recording.header.options
+    recording = settled(recording)
     evidence = Evidence(recording, budget.ledger_of(recording))
     findings, outcomes = rulebook.run(evidence, select=select or options.select, ignore=ignore or options.ignore)
     return assemble(recording, causality.order(findings, recording), outcomes, evidence.ledger_value)

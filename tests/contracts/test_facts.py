@@ -7,8 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[2]
 FACTS = ROOT / "fixtures" / "facts"
 
@@ -25,7 +23,6 @@ def test_every_rule_that_exists_and_leans_on_crewais_ways_is_named() -> None:
     assert {"CD201", "CD202", "CD203", "CD204", "CD205", "CD213", "CD214", "CD401", "CD406", "CD501"} <= leaning
 
 
-@pytest.mark.crewai
 def test_a_claim_that_does_not_hold_fails(tmp_path: Path) -> None:
     (tmp_path / "facts").mkdir()
     (tmp_path / "lab").symlink_to(FACTS.parent / "lab")
@@ -38,9 +35,9 @@ def test_a_claim_that_does_not_hold_fails(tmp_path: Path) -> None:
     (tmp_path / "facts" / "claims" / "a.py").write_text(claim.format("kept"))
     (tmp_path / "facts" / "claims" / "b.py").write_text(claim.format("dropped"))
 
-    ran = facts(path=tmp_path / "facts")
+    ran = facts("--cold", path=tmp_path / "facts")
 
     assert ran.returncode == 1
     assert ran.stdout.splitlines()[-1] == "RESULT facts 2 1 short"
     assert "SHORT b.one" in ran.stdout
-    assert facts("a", path=tmp_path / "facts").returncode == 0
+    assert facts("--cold", "a", path=tmp_path / "facts").returncode == 0

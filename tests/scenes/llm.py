@@ -96,6 +96,29 @@ def cd210_quiet(scene: Scene) -> None:
     _alone(scene, 0.2, 0.2, 0.2)
 
 
+def _told_to_wait(scene: Scene, pause: float) -> None:
+    _crew(scene)
+    step = scene.step("crew.kickoff", CREW, 30.0, 45.0)
+    kickoff = scene.span(step, "crew.kickoff", 30.0, 44.0)
+    agent = scene.span(step, "agent.execution", 30.0, 44.0, subject=AGENT, parent=kickoff)
+    limited = FailureKind.HTTP_RATE_LIMITED
+    scene.llm(step, 30.0, 30.2, parent=agent, failure=limited, status=429)
+    scene.llm(step, 30.2 + pause, 30.8 + pause, parent=agent)
+    for line in scene.lines:
+        if line.get("name") == "http.request" and line["attrs"].get("status") == 429:
+            line["attrs"] |= {"retry_after": "6"}
+
+
+def cd211_fires(scene: Scene) -> None:
+    """Six seconds are asked for, and one is waited."""
+    _told_to_wait(scene, 1.0)
+
+
+def cd211_quiet(scene: Scene) -> None:
+    """The same answer, and the six seconds are waited."""
+    _told_to_wait(scene, 6.1)
+
+
 def cd213_fires(scene: Scene) -> None:
     """Nine requests, nine times 500."""
     _crew(scene)
