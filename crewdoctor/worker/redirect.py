@@ -8,6 +8,7 @@ changed. A canary request proves it before anything of the user's runs. There is
 
 from __future__ import annotations
 
+import _thread
 import ipaddress
 import os
 import secrets
@@ -16,7 +17,6 @@ import ssl
 import stat
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -91,7 +91,10 @@ class Redirect:
             return host
         if self.phase is Phase.LOOKUP:
             known = resolv_conf.read()
-            time.sleep(known.timeout * known.attempts * len(known.nameservers))
+            never = _thread.allocate_lock()
+            never.acquire()
+            # Not `time.sleep`: it would be seen as one of the tool's own, and not as the lookup that this is.
+            never.acquire(timeout=known.timeout * known.attempts * len(known.nameservers))
             raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
         return self._names.setdefault(host, f"192.88.99.{1 + len(self._names) % 254}")
 
