@@ -54,6 +54,8 @@ class Lines:
         self._strings: dict[str, str] = {}
         self._bodies: dict[bytes, str] = {}
         self._learned: dict[Hashable, str] = {}
+        self.untold = ""
+        """Why the first span that could not be put into words was not: it has no attributes."""
 
     def opened(self, span: Spanned, parent: str | None) -> bytes:
         """Its `open` frame."""
@@ -65,7 +67,10 @@ class Lines:
             told = _text({"name": span.name, "layer": span.layer, "subject": span.subject})[1:-1]
             head = self._heads[key] = f"{self._step},{told}"
         above = "null" if parent is None else f'"{parent}"'
-        body = span.opening(self)
+        try:
+            body = span.opening(self)
+        except Exception as error:  # noqa: BLE001 - what a tap noted is no good; the span itself is
+            body = self._without(error)
         return (
             f'{{"k":"open","id":"{span.id}",{head},"start":{span.start:.6f},"parent":{above},"attrs":{body}}}\n'
         ).encode("ascii")
@@ -75,10 +80,17 @@ class Lines:
         if self._generation != generation():
             self._forget()
         failure = "null" if span.failure is None else _text(encode(span.failure))
-        body = span.closing(self)
+        try:
+            body = span.closing(self)
+        except Exception as error:  # noqa: BLE001 - the same: a start without an end would be a hang
+            body = self._without(error)
         return (f'{{"k":"close","id":"{span.id}","end":{span.end:.6f},"failure":{failure},"attrs":{body}}}\n').encode(
             "ascii"
         )
+
+    def _without(self, error: Exception) -> str:
+        self.untold = self.untold or f"a span could not be told: {error!r}"[:LONGEST_TEXT]
+        return "{}"
 
     def known(self, key: Hashable) -> str | None:
         """What `learn` was given under this key."""

@@ -58,6 +58,12 @@ class LoadedCrew:
         made = rebuilt(live, self.constructions, seconds)
         return made.model, made.written
 
+    def widen_pools(self, connections: int) -> int:
+        """Allow the models' clients so many connections; how many pools could be widened."""
+        from crewdoctor.worker.wider import widened
+
+        return sum(widened(slot.live, connections) for slot in self.parts.slots.values())
+
     def use_embedded(self, base_url: str) -> list[str]:
         """Put the embedded endpoint under every model of the crew; subjects of what was replaced."""
         from crewdoctor.worker.embedded import put_under

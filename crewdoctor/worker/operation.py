@@ -105,12 +105,6 @@ class Recorded:
         """End it from without."""
         raise NotImplementedError
 
-    def holds(self, exchange: Any) -> None:
-        """An exchange on the wire began inside this request."""
-
-    def received_on_wire(self, count: int) -> None:
-        """It is over, with so many bytes."""
-
     def waits(self) -> Operation | None:
         """What a coroutine is waiting for that made this request."""
         return None

@@ -34,7 +34,7 @@ class Scaled:
 
 
 def stand_in_keys() -> None:
-    """Set the keys that are missing, in a led process: our server asks for none, but SDKs do before they send."""
+    """Set what keys are missing: a server of ours asks for none, and SDKs ask before they send. In led processes."""
     for name in _KEYS:
         os.environ.setdefault(name, STAND_IN)
     if not {"AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_BEARER_TOKEN_BEDROCK"} & os.environ.keys():

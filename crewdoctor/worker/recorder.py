@@ -30,8 +30,9 @@ from crewdoctor.worker.late import when_imported
 from crewdoctor.worker.operation import Known, Operation, Recorded, RecordedSpan, current, loop, running_task
 from crewdoctor.worker.spool import MOST_WAITING, Spool
 
-ENDED_KEPT = 4096
-"""Ended spans that are remembered, of the wire and of the rest each: what starts late asks for the subject above it."""
+KEPT, KEPT_ON_WIRE = 4096, 128
+"""Ended spans that are remembered: what starts late asks for the subject above it. Of the wire few: a request that
+walks through memory no cache holds any more pays for it."""
 _MOVE_EVERY = 0.25
 
 
@@ -164,7 +165,7 @@ class Recorder(BenchParts):
             spool.flush()
         ended = self._ended[on_wire]
         ended.append(span_id)
-        if len(ended) > ENDED_KEPT:
+        if len(ended) > (KEPT_ON_WIRE if on_wire else KEPT):
             with suppress(IndexError):
                 self._spans.pop(ended.popleft(), None)
 

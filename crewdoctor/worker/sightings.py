@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Hashable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -59,3 +61,11 @@ def _limit(waiter: Sighting, now: float) -> dict[str, Any]:
 
 def _telling(each: Sighting) -> tuple[bool, bool]:
     return each.waiting not in WAITERS, any(whose(code.co_filename) == "user" for code, _ in each.stack)
+
+
+def name_of(thread: threading.Thread | None, task: Any) -> str:
+    """A thread or a task, in words."""
+    if task is not None:
+        with suppress(Exception):
+            return f"task {task.get_name()}"
+    return thread.name if thread is not None else "a thread Python does not know"

@@ -16,7 +16,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from itertools import islice
 
-from crewdoctor.wire.lines import Lines
+from crewdoctor.wire.lines import Lines, line_of
 from crewdoctor.wire.thinning import WIRE, Thinning
 from crewdoctor.worker.operation import DROPPED, OVER, WRITTEN, Recorded
 
@@ -42,6 +42,8 @@ class Spool:
         self.waiting: deque[Recorded | bytes] = deque()
         self.dropped: Counter[str] = Counter()
         """Spans that were not written, by name."""
+        self._said = False
+        """Whether there is a line of ours on a span that could not be put into words."""
         self._fd, self._step = fd, step
         self._lines = Lines(step)
         self._lines_out: list[bytes] = []
@@ -119,6 +121,9 @@ class Spool:
         while waiting or lines:  # lines: of a call that a signal's exception ended
             while waiting and len(lines) < _BATCH:
                 lines.append(self._line(waiting.popleft()))
+            if self._lines.untold and not self._said:
+                self._said = True
+                lines.append(line_of({"k": "own", "step": self._step, "at": 0.0, "text": self._lines.untold}))
             self._write(b"".join(lines))
             lines.clear()
 

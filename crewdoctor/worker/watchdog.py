@@ -37,7 +37,7 @@ from crewdoctor.worker.kernel_wait import (
 from crewdoctor.worker.operation import Operation
 from crewdoctor.worker.recorder import Recorder
 from crewdoctor.worker.resolver_wait import nameserver_of
-from crewdoctor.worker.sightings import WAITERS, Sighting, told_of
+from crewdoctor.worker.sightings import WAITERS, Sighting, name_of, told_of
 from crewdoctor.worker.stacks import Place, described, idle, in_own_coroutine, places, waiting, whose, within_library
 from crewdoctor.worker.taps.shared import connections_of
 from crewdoctor.worker.unseen import Unseen
@@ -176,7 +176,7 @@ class Watchdog:
                 ("operation", key),
                 operation.started,
                 chained[2] if chained else list(places(frame)),
-                _name(thread, task),
+                name_of(thread, task),
                 kind_of(operation.kind, native_id_of(thread)),
                 operation.span or spans.get(operation.thread_id),
                 {**self._attributes(operation, native_id_of(thread), now), **_stalls(held, operation.thread_id, frame)},
@@ -203,7 +203,7 @@ class Watchdog:
         native = native_id_of(thread)
         seen = self._note(("thread", ident), (id(frame), frame.f_lasti), now, wanted_cpu_seconds(native))
         if seen.busy_since is not None:
-            return Sighting(("busy", ident), seen.busy_since, stack, _name(thread, None), "cpu", span)
+            return Sighting(("busy", ident), seen.busy_since, stack, name_of(thread, None), "cpu", span)
         kind = waiting(stack)
         seen_by_kernel, peer, endless = KernelWait() if kind in WAITERS else kernel_wait(native)
         if seen_by_kernel == "sleep":  # Python's own sleeps are in flight: this is C code that waits for somebody
@@ -219,7 +219,7 @@ class Watchdog:
         if endless and not (kind in _WIRE and library):
             attrs["timeout"] = encode(UNLIMITED)
         key = ("thread", ident, seen.place)
-        return Sighting(key, seen.since, stack, _name(thread, None), kind, span, attrs, waiter=int(kind in WAITERS))
+        return Sighting(key, seen.since, stack, name_of(thread, None), kind, span, attrs, waiter=int(kind in WAITERS))
 
     def _others_peer(self) -> str:
         return others_peer(connections_of(self._recorder).table)
@@ -237,7 +237,7 @@ class Watchdog:
             held = Seconds(as_set(now - seen.since + left, TICK)) if left < float("inf") else UNLIMITED
             attrs = {**attrs, "timeout": encode(held)}
         key = ("task", id(task), seen.place)
-        return Sighting(key, seen.since, stack, _name(None, task), kind, span, attrs, waiter)
+        return Sighting(key, seen.since, stack, name_of(None, task), kind, span, attrs, waiter)
 
     def _bounded(self) -> bool:
         """Whether somebody waits with a limit: for this task, it may be, from another thread."""
@@ -291,10 +291,3 @@ class Watchdog:
 
 def _stalls(held: dict[int, int], thread_id: int, frame: FrameType | None) -> dict[str, Any]:
     return {"loop_waits": held[thread_id]} if thread_id in held and in_own_coroutine(list(places(frame))) else {}
-
-
-def _name(thread: threading.Thread | None, task: Any) -> str:
-    if task is not None:
-        with suppress(Exception):
-            return f"task {task.get_name()}"
-    return thread.name if thread is not None else "a thread Python does not know"

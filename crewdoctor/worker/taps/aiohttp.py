@@ -82,7 +82,7 @@ def _requests(tap: Tap) -> Callable[[Callable[..., Any]], Callable[..., Any]]:  
     recorder, held = tap.recorder, numbers.held
 
     def begin(session: Any, method: str, url: Any, more: dict[str, Any]) -> HttpCall | None:
-        place = _place(session, url)
+        place = _parts(url) if type(url) is str and session._base_url is None else _place(session, url)
         if not place[1]:
             return None
         if recorder.writes_blocked > 0:
@@ -119,7 +119,6 @@ def _requests(tap: Tap) -> Callable[[Callable[..., Any]], Callable[..., Any]]:  
                 if response.closed or connection is None:
                     call.finish()
                 else:
-                    call.leave()
                     reader = response.content
                     connection.__dict__[_CALL] = (call, reader)
                     _readers[id(reader)] = call

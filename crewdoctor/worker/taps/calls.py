@@ -20,9 +20,9 @@ from crewdoctor.model.span import Failure
 from crewdoctor.wire.lines import Lines
 from crewdoctor.worker.classify import classify, of_status
 from crewdoctor.worker.operation import Operation, Recorded, current, loop, running_task
-from crewdoctor.worker.recorder import ENDED_KEPT, Recorder
+from crewdoctor.worker.recorder import KEPT_ON_WIRE, Recorder
 from crewdoctor.worker.spool import MOST_WAITING
-from crewdoctor.worker.taps.connections import Exchange
+from crewdoctor.worker.taps.exchange import Exchange
 from crewdoctor.worker.taps.words import Telling, bracketed, of_headers
 
 _FAILING = 400
@@ -110,9 +110,12 @@ class HttpCall(Recorded):
         """Attributes given at the start."""
         held = self._attrs
         if held is None:
-            held = self._attrs = (
-                {**self._telling.words(self.raw), "thread": self.thread} if self.raw is not None else {}
-            )
+            try:
+                told = self._telling.words(self.raw) if self.raw is not None else {}
+            except Exception as error:  # whoever asks has other things to tell
+                self.recorder.own(f"a request could not be told: {error!r}")
+                told = {}
+            held = self._attrs = {**told, "thread": self.thread}
         return held
 
     @property
@@ -172,16 +175,6 @@ class HttpCall(Recorded):
 
     # --- what happens to it --------------------------------------------------------------------------------------
 
-    def holds(self, exchange: Exchange) -> None:
-        """An exchange on the wire began inside it."""
-        if self.exchange is not None:
-            self.others = [*(self.others or ()), self.exchange]
-        self.exchange = exchange
-
-    def received_on_wire(self, count: int) -> None:
-        """An exchange inside it is over, with so many bytes."""
-        self.on_wire += count
-
     def leave(self) -> None:
         """The library returned to its caller: what comes next is not this request's doing."""
         token, self.token = self.token, None
@@ -192,12 +185,19 @@ class HttpCall(Recorded):
                 current.set(None)
 
     def answered(self, status: int, headers: Any) -> None:
-        """Status line and headers are there; `headers`: pairs, or a mapping, of texts or bytes."""
+        """Status line and headers are there, and the library returns; `headers`: pairs, or a mapping."""
         recorder = self.recorder
         self.first = self.last = _monotonic() - recorder.zero
         self.status, self.headers = status, headers
         self.waiting = False
         recorder.moved = True
+        token = self.token
+        if token is not None:  # `leave`, written out
+            self.token = None
+            try:
+                current.reset(token)
+            except ValueError:
+                current.set(None)
 
     def pause(self) -> None:
         """The caller is busy with what it has; nobody waits for bytes."""
@@ -260,5 +260,5 @@ class HttpCall(Recorded):
             recorder._spool.waiting.append(self)
         ended = recorder._ended[True]
         ended.append(self.id)
-        if len(ended) > ENDED_KEPT:
+        if len(ended) > KEPT_ON_WIRE:
             recorder._spans.pop(ended.popleft(), None)

@@ -121,7 +121,6 @@ class _Standard:
                 if response.fp is None:
                     call.finish()
                 else:
-                    call.leave()
                     response.__dict__[_CALL] = call
             except Exception as error:
                 tap.disable(error)

@@ -162,7 +162,6 @@ class _Pools:
                 tap.tell(call.failed, error)
                 raise
             try:
-                call.leave()
                 call.answered(response.status, response.headers)
                 response.stream = _Body(response.stream, call, tap)
             except Exception as error:
@@ -190,7 +189,6 @@ class _Pools:
                 tap.tell(call.failed, error)
                 raise
             try:
-                call.leave()
                 call.answered(response.status, response.headers)
                 limit = (request.extensions.get("timeout") or {}).get("read")
                 response.stream = _AsyncBody(response.stream, call, tap, limit)

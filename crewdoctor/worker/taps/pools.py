@@ -5,8 +5,8 @@ httpx, httpx2 and the SDKs built on them stand on httpcore; requests and botocor
 
 from __future__ import annotations
 
-import functools
 import threading
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
@@ -57,15 +57,16 @@ def install(recorder: Recorder) -> None:
         tap.around(module.Event, "wait", unassigned)
         tap.around_coroutine(module.AsyncEvent, "wait", unassigned)
 
-    def queues(module: ModuleType) -> None:
-        tap.around(module.HTTPConnectionPool, "_get_conn", taken)
-        waiting = module.HTTPConnectionPool._get_conn
-        original = waiting.__wrapped__
+    def of_urllib3(original: Callable[..., Any]) -> Callable[..., Any]:
+        waiting = tap.watching(original, taken)
 
         def _get_conn(pool: Any, *args: Any, **kwargs: Any) -> Any:
             return (waiting if pool.block else original)(pool, *args, **kwargs)
 
-        Tap.put(module.HTTPConnectionPool, "_get_conn", functools.wraps(original)(_get_conn))
+        return _get_conn
+
+    def queues(module: ModuleType) -> None:
+        tap.replace(module.HTTPConnectionPool, "_get_conn", of_urllib3)
 
     for package in ("httpcore", "httpcore2"):
         when_imported(f"{package}._synchronization", tap.safely(events))

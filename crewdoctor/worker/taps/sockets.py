@@ -20,7 +20,8 @@ from crewdoctor.worker.late import when_imported
 from crewdoctor.worker.operation import loop
 from crewdoctor.worker.recorder import Recorder
 from crewdoctor.worker.taps import names
-from crewdoctor.worker.taps.connections import Connection, Exchange, told
+from crewdoctor.worker.taps.connections import Connection
+from crewdoctor.worker.taps.exchange import Exchange, told
 from crewdoctor.worker.taps.shared import connections_of
 from crewdoctor.worker.taps.tap import Tap, TimedSpan, wire
 

@@ -80,8 +80,11 @@ class Tap:
     def around(self, owner: Any, name: str, begin: Callable[..., Watched | None]) -> None:
         """Stand around `owner.name`: `begin(*its arguments)` may return something that watches the call. Idempotent."""
         original = _untapped(owner, name)
-        if original is None:
-            return
+        if original is not None:
+            self.put(owner, name, self.watching(original, begin))
+
+    def watching(self, original: Callable[..., Any], begin: Callable[..., Watched | None]) -> Callable[..., Any]:
+        """`original` with `begin` around it, as `around` puts it in place."""
         recorder, disable = self.recorder, self.disable
 
         @functools.wraps(original)
@@ -109,7 +112,7 @@ class Tap:
                 disable(error)
             return result
 
-        self.put(owner, name, tapped)
+        return tapped
 
     def around_coroutine(self, owner: Any, name: str, begin: Callable[..., Watched | None]) -> None:
         """`around` for a coroutine function."""

@@ -6,7 +6,6 @@ Only waits of half a second and more, and only where a span is going on: idle wo
 
 from __future__ import annotations
 
-import functools
 import queue
 import threading
 import time
@@ -110,20 +109,17 @@ def install(recorder: Recorder) -> None:
 
     if not getattr(time.sleep, "__crewdoctor_tap__", False):
         time.sleep = _Sleep(tap, time.sleep)
-    _tap_queues(tap, got)
+    tap.replace(queue.Queue, "get", lambda original: _queued(tap, original, got))
     tap.around(threading.Event, "wait", set_)
     tap.around(threading.Thread, "join", joined)
     when_imported("concurrent.futures._base", tap.safely(futures))
 
 
-def _tap_queues(tap: Tap, got: Callable[..., Any]) -> None:
+def _queued(tap: Tap, original: Callable[..., Any], got: Callable[..., Any]) -> Callable[..., Any]:
     """`Queue.get`; one that holds something is not waited for, and every request through a pool of urllib3 gets one."""
-    tap.around(queue.Queue, "get", got)
-    waiting: Any = queue.Queue.get
-    original = waiting.__wrapped__
+    waiting = tap.watching(original, got)
 
-    @functools.wraps(original)
     def get(self: Any, block: bool = True, timeout: Any = None) -> Any:  # noqa: FBT001, FBT002 - Queue's
         return (original if getattr(self, "queue", None) else waiting)(self, block, timeout)
 
-    tap.put(queue.Queue, "get", get)
+    return get
