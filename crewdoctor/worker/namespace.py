@@ -33,6 +33,16 @@ def enter() -> str:
 
     The process must have one thread. It cannot come back.
     """
+    _state.refusal = _entered()
+    return _state.refusal
+
+
+def refusal() -> str:
+    """Why this process is in no network of its own."""
+    return _state.refusal
+
+
+def _entered() -> str:
     if not LINUX:
         return "network namespaces are Linux's"
     if len(os.listdir("/proc/self/task")) > 1:  # noqa: PTH208 - a listing of numbers
@@ -61,6 +71,7 @@ def entered() -> bool:
 
 class _State:
     entered = False
+    refusal = "no network of its own was asked for"
 
 
 _state = _State()

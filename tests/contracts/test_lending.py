@@ -146,3 +146,20 @@ def test_what_is_lent_imports_with_the_standard_library_alone_on_the_lowest_pyth
     count, roots = json.loads(ran.stdout)
     assert count > 100
     assert set(roots) <= {"__main__", "bootstrap", "crewdoctor"}
+
+
+def test_the_server_of_experiments_needs_the_standard_library_alone(interpreters):
+    version, python = min(interpreters.items())
+    if version > LOWEST:
+        pytest.skip(f"the lowest Python here is {version[0]}.{version[1]}, not {LOWEST[0]}.{LOWEST[1]}")
+    program = (
+        f"import json, sys; sys.path.append({str(PACKAGE.parent)!r}); import crewdoctor.endpoint.stage;"
+        "print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules} - set(sys.stdlib_module_names))))"
+    )
+    ran = subprocess.run([python, "-S", "-I", "-B", "-c", program], capture_output=True, text=True, check=False)
+
+    assert ran.returncode == 0, ran.stderr
+    assert [name for name in json.loads(ran.stdout) if not name.startswith("_sysconfigdata")] == [
+        "__main__",
+        "crewdoctor",
+    ]

@@ -128,6 +128,7 @@ def within():
     return command
 
 
+@pytest.mark.lab
 @pytest.mark.netns
 def test_no_packet_leaves_the_machine(within, tmp_path):
     counted = {mode: told_by(mode, 9, within=within, folder=tmp_path)["sent"] for mode in ("free", "led", "isolated")}
