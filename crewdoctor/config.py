@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from crewdoctor.model.options import Options
+from crewdoctor.model.options import STYLES, Options
 from crewdoctor.model.refusal import Refusal
 
 PREFIX = "CREWDOCTOR_"
@@ -21,6 +21,7 @@ _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*\Z")
 _INTERNAL = frozenset(
     {
         "dry_run",
+        "prove",
         "verbosity",
         "interactive",
         "target",
@@ -31,6 +32,8 @@ _INTERNAL = frozenset(
         "hosts",
         "model",
         "input_origins",
+        "scale",
+        "yes_load_this_endpoint",
     }
 )
 """Options that belong to one run; a config file cannot set them."""
@@ -264,12 +267,20 @@ _READERS: dict[str, Callable[[Any, str], Any]] = {
     "deadline": _duration,
     "outer": _duration,
     "max_llm_calls": _count,
+    "style": _choice(*STYLES),
+    "max_concurrency": _count,
+    "model_latency": _duration,
     "python": _text,
     "allow_tools": _words,
     "select": _codes,
     "ignore": _codes,
     "include_content": _truth,
     "dry_run": _truth,
+    "prove": _truth,
     "verbosity": _count,
 }
-_EXPECTED = {"include_content": "; write true or false", "max_llm_calls": "; write a number"}
+_EXPECTED = {
+    "include_content": "; write true or false",
+    "max_llm_calls": "; write a number",
+    "max_concurrency": "; write a number",
+}

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from crewdoctor import wording
-from crewdoctor.budget import Ledger
-from crewdoctor.model.evidence import Evidence
+from crewdoctor.budget import FLAG, Ledger
+from crewdoctor.model.evidence import RAMP, Evidence
 from crewdoctor.model.report import Hang, HangEnd, Owner
 from crewdoctor.model.setting import UNKNOWN, UNLIMITED, Location, Seconds, Timeout
 from crewdoctor.model.span import Span
@@ -27,7 +27,7 @@ def hangs(evidence: Evidence) -> tuple[Hang, ...]:
     found: dict[tuple[object, ...], Hang] = {}
     spans = {span.id: span for span in evidence.recording.spans}
     for span in spans.values():
-        if span.name not in OWNERS or not unfinished(span):
+        if span.name not in OWNERS or not unfinished(span) or span.step.startswith(RAMP):
             continue
         if any(each.name in OWNERS and unfinished(each) for each in evidence.children(span)):
             continue
@@ -110,9 +110,16 @@ def _ends(evidence: Evidence, span: Span, wait: Wait, chain: list[Span]) -> Iter
         if terms.made > 1 and (agent := by_name.get("agent.execution")) is not None:
             yield _end("the agent's executions", terms.task, agent.seconds(end), terms.formula)
     yield from _deadlines(ledger, chain, end)
-    outer = evidence.recording.header.options.outer
-    if outer is not None:
-        yield _end("--outer", Seconds(outer), chain[-1].seconds(end), "")
+    for outer in ledger.outers:
+        if isinstance(outer.value, Seconds):
+            named = outer.subject == FLAG
+            told = _end(
+                "--outer" if named else outer.subject.partition(":")[2],
+                outer.value,
+                chain[-1].seconds(end),
+                "" if named else outer.provenance.where,
+            )
+            yield replace(told, interrupts=not outer.name.endswith(".answer"))
 
 
 def _deadlines(ledger: Ledger, chain: list[Span], end: float) -> Iterator[HangEnd]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from crewdoctor import budget, causality, patience, planner, rulebook, scope
+from crewdoctor import budget, causality, patience, planner, played, rulebook, scope
 from crewdoctor.model.evidence import Evidence
 from crewdoctor.model.inventory import Inventory
 from crewdoctor.model.options import Options
@@ -34,6 +34,8 @@ from crewdoctor.wire.redact import learn_file
 PLANNED_SHARE = 0.75
 """Of the deadline; the rest is for killing and reporting (product.md, Manners)."""
 
+KEPT = 4.0
+"""Seconds of the deadline the ramp leaves for killing and reporting."""
 SHORT = 50.0
 """Seconds of deadline below which a quarter of what is planned is less than the 10 s a hang is told by."""
 
@@ -166,18 +168,15 @@ def _probe(
     if asked.scope == "diagnose" and asked.deadline < SHORT:
         told = f"a deadline of {asked.deadline:g} s leaves a tool too little time for its silence to be called a hang"
         session.writer.write({"k": "own", "step": "", "at": time.monotonic() - session.zero, "text": told})
-    for stage in planner.STAGES:
+    for stage in planner.stages(asked):
         options = replace(asked, llm=choose_llm(asked, inventory, stage))
         session.options = options
-        if options.llm == "embedded" and inventory.llms and not extra:
-            session.writer.write({"k": "simulated", "subjects": _simulated(inventory, options)})
-            extra["embedded_base_url"] = (
-                "" if options.dry_run else session.supervisor.start_endpoint(_played(inventory, options))
-            )
         known = [] if options.dry_run else session.results
-        limits = planner.Budget(
-            session.left() if stage != planner.STAGES[1] else _crew_seconds(session), session.calls_left()
-        )
+        if options.llm == "embedded" and inventory.llms and (not extra or stage == planner.RAMP):
+            if not extra and (subjects := _simulated(inventory, options, own=played.called(known))):
+                session.writer.write({"k": "simulated", "subjects": subjects})
+            extra["embedded_base_url"] = "" if options.dry_run else _endpoint(session, inventory, stage)
+        limits = planner.Budget(_seconds(session, stage), session.calls_left())
         plan = planner.plan(inventory, options, known, stage=stage, budget=limits)
         plan = replace(plan, steps=tuple(_equipped(step, extra) for step in plan.steps))
         session.writer.write({"k": "plan", "stage": stage, "plan": encode(plan)})
@@ -188,18 +187,22 @@ def _probe(
             session.results += session.supervisor.run(plan.steps)
 
 
-def _played(inventory: Inventory, options: Options) -> dict[str, Any]:
-    """How the embedded model treats the crew's tools: given arguments are used, those that write are left alone."""
-    free = {*options.allow_tools, *options.tool_arguments}
-    return {
-        "blocked_tools": [tool.name for tool in inventory.tools if tool.writes and tool.name not in free],
-        "tool_arguments": options.tool_arguments,
-    }
+def _endpoint(session: _Session, inventory: Inventory, stage: int) -> str:
+    """Start the embedded model; for the ramp one of its own, as slow as the crew's."""
+    given = played.options(inventory, session.options)
+    if stage == planner.RAMP:
+        given["first_token"] = played.latency(session.options, session.results)
+    return session.supervisor.start_endpoint(given, "ramp" if stage == planner.RAMP else "embedded")
 
 
-def _simulated(inventory: Inventory, options: Options) -> list[str]:
-    """Whose model the embedded endpoint plays: in a preflight the full crew's, whose own models were called before."""
-    if options.scope == "preflight":
+def _simulated(inventory: Inventory, options: Options, own: list[str]) -> list[str]:
+    """Whose model the embedded endpoint plays: only the full crew's where its own models (`own`) were called before.
+
+    Of a diagnosis on its own models only the ramp is played, and each of its spans says so.
+    """
+    if own and options.scope == "diagnose":
+        return []
+    if options.scope == "preflight" or own:
         return [f"crew:{inventory.crew}"]
     return [llm.subject for llm in inventory.llms]
 
@@ -207,19 +210,25 @@ def _simulated(inventory: Inventory, options: Options) -> list[str]:
 def choose_llm(options: Options, inventory: Inventory, stage: int = 1) -> str:
     """`own` where every model has a key that can be used (or needs none we know of), else `embedded`.
 
-    A preflight asks the own models, and runs the full crew on the embedded one.
+    A preflight asks the own models, and runs the full crew on the embedded one; so does a ramp, unless its models are
+    on this machine: they are loaded only where somebody says so.
     """
     if options.scope == "preflight":
         return "embedded" if options.with_crew and stage != planner.STAGES[0] else "own"
     if options.llm != "auto":
         return options.llm
-    return "embedded" if any(llm.usable_key is False for llm in inventory.llms) else "own"
+    if any(llm.usable_key is False for llm in inventory.llms):
+        return "embedded"
+    return "embedded" if stage == planner.RAMP and not played.all_local(inventory) else "own"
 
 
-def _crew_seconds(session: _Session) -> float:
-    """The full crew runs to the deadline, longer only while somebody watches it move."""
-    watched = 10.0 if session.options.interactive else 1.0
-    return max(0.0, session.left() + session.options.deadline * (watched - PLANNED_SHARE))
+def _seconds(session: _Session, stage: int) -> float:
+    """The full crew runs to the deadline, longer only while somebody watches it move; the ramp to shortly before it."""
+    to_deadline = max(0.0, session.left() + session.options.deadline * (1.0 - PLANNED_SHARE))
+    if stage == planner.RAMP:
+        return max(0.0, to_deadline - KEPT)
+    watched = session.options.deadline * 9.0 if session.options.interactive else 0.0
+    return to_deadline + watched if stage == planner.STAGES[1] else session.left()
 
 
 def _equipped(step: Step, extra: dict[str, Any]) -> Step:

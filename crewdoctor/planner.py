@@ -16,6 +16,8 @@ from crewdoctor.model.probe import Probe
 from crewdoctor.model.result import StepResult
 
 STAGES = (1, 2, 3)
+RAMP = 4
+"""The stage of the crew run many times at once; only where that was asked for."""
 SHARE_OF_REMAINING = 0.25
 """No step of the ground stage takes more than this share of what is left (product.md, Manners)."""
 SHARE_OF_ONE_CALL = 0.6
@@ -35,6 +37,11 @@ class Budget:
 
     seconds: float
     llm_calls: int
+
+
+def stages(options: Options) -> tuple[int, ...]:
+    """The stages of one run, in order."""
+    return (*STAGES, RAMP) if scope.ramps(options) else STAGES
 
 
 def discover() -> list[ProbeModule]:
@@ -59,7 +66,7 @@ def plan(
 ) -> Plan:
     """The plan of one stage, given what is known so far. Steps that would overspend become skips with the reason.
 
-    The full crew may use all that is left; a ground step its share, and no less than its probe asks for.
+    The full crew and the ramp may use all that is left; a ground step its share, and no less than its probe asks for.
     """
     steps: list[Step] = []
     skips: list[Skip] = []
@@ -81,6 +88,7 @@ def plan(
             else:
                 calls_left -= planned.llm_calls
                 share = SHARE_OF_ONE_CALL if scope.one_call(options) else SHARE_OF_REMAINING
-                longest = budget.seconds if stage == STAGES[1] else max(module.PROBE.shortest, budget.seconds * share)
+                whole = stage in {STAGES[1], RAMP}
+                longest = budget.seconds if whole else max(module.PROBE.shortest, budget.seconds * share)
                 steps.append(replace(planned, deadline=min(planned.deadline, longest)))
     return Plan(tuple(steps), tuple(skips))

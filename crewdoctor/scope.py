@@ -12,6 +12,8 @@ from crewdoctor.model.options import Options
 from crewdoctor.model.probe import Probe
 
 EVERYTHING = ("",)
+PROVING = ("llm.proof", "agent.proof", "tool.stall")
+"""Experiments: they run where `--prove` asks for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,7 @@ _SCOPES = {
     "diagnose": Scope(EVERYTHING),
     "preflight": Scope(("net.", "llm.sdk"), left_out="preflight leaves it out; `crewdoctor diagnose` examines it"),
     "settings": Scope(()),
+    "scale": Scope(("llm.sdk", "scale."), left_out="scale leaves it out; `crewdoctor diagnose` examines it"),
     "tool": Scope(("net.", "tool.")),
     "llm": Scope(("net.", "llm.sdk"), crew=False),
     "net": Scope(("net.",), crew=False),
@@ -40,20 +43,29 @@ _SCOPES = {
 def scope_of(options: Options) -> Scope:
     """The scope of one run, its own flags applied."""
     scope = _SCOPES[options.scope]
+    if options.scope == "settings" and options.prove:
+        return replace(scope, probes=PROVING)
     if options.scope == "preflight":
         probes = [each for each in scope.probes if not (options.no_llm and each.startswith("llm"))]
         scope = replace(scope, probes=(*probes, *(("crew.",) if options.with_crew else ())))
     return scope
 
 
+def ramps(options: Options) -> bool:
+    """Whether the crew is run many times at once."""
+    return options.scope == "scale" or (options.scope == "diagnose" and options.scale)
+
+
 def includes(options: Options, probe: Probe) -> bool:
-    """Whether a probe belongs to the scope."""
+    """Whether a probe belongs to the scope. Before a ramp on the embedded model that one is not measured by itself."""
+    if options.scope == "scale" and options.llm == "embedded" and probe.id == "llm.sdk":
+        return False
     return probe.id.startswith(scope_of(options).probes) if scope_of(options).probes else False
 
 
 def one_call(options: Options) -> bool:
     """Whether each model is called once, with the settings its user gave it."""
-    return options.scope in {"preflight", "llm"}
+    return options.scope in {"preflight", "llm", "scale"}
 
 
 def narrowed(inventory: Inventory, options: Options) -> Inventory:

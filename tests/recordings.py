@@ -48,6 +48,7 @@ LAYERS = {
     "ladder": Layer.LLM,
     "tool.isolated": Layer.TOOL,
     "crew.kickoff": Layer.CREW,
+    "scale.ramp": Layer.CREW,
     "net.plain": Layer.NETWORK,
     "environment.telemetry": Layer.ENVIRONMENT,
 }

@@ -13,9 +13,11 @@ from crewdoctor.budget.limits import (
     tool_limit,
     wire_timeout,
 )
+from crewdoctor.budget.outer import FLAG, ending, told
 from crewdoctor.budget.scopes import ledger_of
 
 __all__ = [
+    "FLAG",
     "FOREVER",
     "NETWORK_CLIENTS",
     "OWN_WAITS",
@@ -29,6 +31,7 @@ __all__ = [
     "backoff",
     "call_ceiling",
     "cost",
+    "ending",
     "ledger_of",
     "outlives",
     "own_limit",
@@ -36,6 +39,7 @@ __all__ = [
     "scan_of",
     "task_ceiling",
     "timeout_of",
+    "told",
     "tool_limit",
     "wire_timeout",
 ]

@@ -6,12 +6,11 @@ numbers.
 
 from __future__ import annotations
 
+import math
+
+from crewdoctor.model.backoff import SDK, Backoff
 from crewdoctor.model.setting import UNKNOWN, UNLIMITED, Seconds, SettingValue, Timeout
 
-FIRST_BACKOFF = 0.5
-"""openai `_constants.INITIAL_RETRY_DELAY`; anthropic's is the same."""
-LONGEST_BACKOFF = 8.0
-"""openai `_constants.MAX_RETRY_DELAY`. The SDK takes up to a quarter off each (jitter); a ceiling keeps them whole."""
 RATE_LIMIT_ATTEMPTS = 3
 """crewai `llms/retry.py`: attempts of its own on 429, around the SDK's; not configurable (crewai 1.15.30)."""
 FOREVER = 86_400.0
@@ -55,28 +54,44 @@ def outlives(inner: Timeout, outer: Timeout) -> bool:
     return inner is UNLIMITED or (isinstance(inner, Seconds) and inner.value > outer.value)
 
 
-def backoff(retries: int) -> float:
-    """Seconds the SDK sleeps at most between attempts: sum of min(0.5 x 2^i, 8) (openai `_calculate_retry_timeout`).
+def backoff(retries: int, policy: Backoff = SDK) -> float:
+    """Seconds a policy sleeps at most between attempts (`model/backoff.py`).
 
-    A server that sends Retry-After (up to 120 s each, `MAX_RETRY_AFTER_DELAY`) replaces these.
+    A server that sends Retry-After (openai 2.54: up to 120 s each, `MAX_RETRY_AFTER_DELAY`) replaces these.
     """
-    return sum(min(FIRST_BACKOFF * 2.0**attempt, LONGEST_BACKOFF) for attempt in range(max(0, retries)))
+    return policy.sleeps(retries)
 
 
-def call_ceiling(timeout: Timeout, retries: int) -> Timeout:
+def attempt_ceiling(connect: Timeout | None, read: Timeout, addresses: int = 1) -> Timeout:
+    """One attempt against a peer that goes silent, wherever it does: (addresses - 1) x connect + max(connect, read).
+
+    A connect timeout is spent anew for each address (CPython `socket.create_connection`, urllib3
+    `util/connection.py`) and once more for the TLS handshake (httpcore 1.0 `SyncStream.start_tls`, urllib3's
+    `connect`); of the last address either one of those or the wait for the answer is spent. None: not known of.
+    """
+    if connect is None:
+        return read
+    return total(times(addresses - 1, connect) if addresses > 1 else Seconds(0.0), longest(connect, read))
+
+
+def call_ceiling(attempt: Timeout, retries: int, policy: Backoff = SDK) -> Timeout:
     """T_call = (S + 1) x T + backoff: one `llm.call` against a server that accepts and stays silent."""
-    return total(times(max(0, retries) + 1, timeout), Seconds(backoff(retries)))
+    slept = backoff(retries, policy)
+    return total(times(max(0, retries) + 1, attempt), Seconds(slept) if math.isfinite(slept) else UNLIMITED)
 
 
-def task_ceiling(call: Timeout, executions: int, deadline: Timeout) -> tuple[Timeout, int]:
-    """T_task = A x T_call, and how many executions really happen.
+def task_ceiling(execution: Timeout, executions: int, deadline: Timeout) -> tuple[Timeout, int]:
+    """T_task = A x T_execution, and how many executions really happen.
+
+    An execution is one call, and the request that counts its tokens before it, where crewai makes one: with the same
+    client, and so for as long (crewai 1.15.30 `agent_utils._proactively_summarize_context`).
 
     crewai 1.15.30 `agent/core.py` runs a task again after any exception, at most `max_retry_limit` times, but not after
     the TimeoutError of `max_execution_time`, which it raises once the blocked call has ended by itself: a call that
     outlives the deadline is therefore made once.
     """
-    made = 1 if outlives(call, deadline) else max(1, executions)
-    return times(made, call), made
+    made = 1 if outlives(execution, deadline) else max(1, executions)
+    return times(made, execution), made
 
 
 def cost(ceiling: Timeout, seen: float = 0.0) -> float:

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from crewdoctor import wording
-from crewdoctor.budget.arithmetic import call_ceiling, outlives, task_ceiling
+from crewdoctor.budget.arithmetic import attempt_ceiling, backoff, call_ceiling, outlives, task_ceiling, times
 from crewdoctor.budget.limits import InForce
+from crewdoctor.model.backoff import SDK, Backoff
 from crewdoctor.model.report import Scope
 from crewdoctor.model.setting import UNKNOWN, UNLIMITED, Seconds, Setting, Timeout
 
@@ -69,26 +70,47 @@ class LlmTerms:
     executions_setting: Setting | None
     deadline: Timeout = UNKNOWN
     """The agent's max_execution_time; UNKNOWN: none is set."""
+    connect: Timeout | None = None
+    """None: nothing is known of it."""
+    addresses: int = 1
+    """Of its host: those that let a connect run into its timeout, and one."""
+    counted: bool = False
+    """Whether crewai has the tokens of each call counted by the provider first."""
+    policy: Backoff = SDK
+    unread_retries: bool = False
+    """Nobody knows how often its SDK tries again: nothing can be multiplied."""
+
+    @property
+    def attempt(self) -> Timeout:
+        """Ceiling of one request."""
+        return attempt_ceiling(self.connect, self.read, self.addresses)
 
     @property
     def call(self) -> Timeout:
         """Ceiling of one `llm.call`."""
-        return call_ceiling(self.read, self.retries)
+        if self.unread_retries and isinstance(self.attempt, Seconds):
+            return UNKNOWN
+        return call_ceiling(self.attempt, self.retries, self.policy)
+
+    @property
+    def execution(self) -> Timeout:
+        """Ceiling of one execution of the task: the count of tokens, where there is one, and the call."""
+        return times(2 if self.counted else 1, self.call)
 
     @property
     def task(self) -> Timeout:
         """Ceiling of a task whose model stays silent."""
-        return task_ceiling(self.call, self.executions, self.deadline)[0]
+        return task_ceiling(self.execution, self.executions, self.deadline)[0]
 
     @property
     def made(self) -> int:
         """Executions a silent model really gets."""
-        return task_ceiling(self.call, self.executions, self.deadline)[1]
+        return task_ceiling(self.execution, self.executions, self.deadline)[1]
 
     @property
     def attempts(self) -> int:
         """Requests on the wire against a silent model."""
-        return self.made * (self.retries + 1)
+        return self.made * (2 if self.counted else 1) * (self.retries + 1)
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -97,21 +119,33 @@ class LlmTerms:
         return tuple(setting.id for setting in held if setting)
 
     @property
+    def attempt_formula(self) -> str:
+        """`600 s`; `(1 dropped x 30 s + 30 s)` where connects to an address ran into their timeout."""
+        if self.addresses < 2 or self.connect is None:  # noqa: PLR2004 - one address needs no sum
+            return wording.limit(self.attempt)
+        last = attempt_ceiling(self.connect, self.read)
+        return f"({self.addresses - 1} dropped {wording.TIMES} {wording.limit(self.connect)} + {wording.limit(last)})"
+
+    @property
     def call_formula(self) -> str:
         """`(2 + 1) attempts x 600 s + 1.5 s backoff`; `600 s` where nothing is tried again."""
+        if self.unread_retries and isinstance(self.attempt, Seconds):
+            return f"{self.attempt_formula} an attempt, and nobody knows how many there are"
         if not self.retries:
-            return wording.limit(self.read)
-        waited = call_ceiling(Seconds(0.0), self.retries)
-        tail = f" + {wording.limit(waited)} backoff" if isinstance(waited, Seconds) and waited.value else ""
-        return f"({self.retries} + 1) attempts {wording.TIMES} {wording.limit(self.read)}{tail}"
+            return self.attempt_formula
+        slept = backoff(self.retries, self.policy)
+        tail = f" + {wording.exact(slept)} backoff" if slept else ""
+        return f"({self.retries} + 1) attempts {wording.TIMES} {self.attempt_formula}{tail}"
 
     @property
     def formula(self) -> str:
-        """`3 executions x ((2 + 1) attempts x 600 s + 1.5 s backoff)`."""
-        if self.made == 1:
+        """`3 executions x 2 requests (token count, call) x ((2 + 1) attempts x 600 s + 1.5 s backoff)`."""
+        factors = [f"{self.made} executions"] if self.made > 1 else []
+        factors += ["2 requests (token count, call)"] if self.counted else []
+        if not factors:
             return self.call_formula
         call = f"({self.call_formula})" if self.retries else self.call_formula
-        return f"{self.made} executions {wording.TIMES} {call}"
+        return f" {wording.TIMES} ".join((*factors, call))
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +174,8 @@ class Ledger:
     owners: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Tool subject → agents that may call it."""
     longest_hang: str = ""
+    outers: tuple[Setting, ...] = ()
+    """Limits around the crew, the shortest first."""
 
     def walk(self) -> Iterator[Nested]:
         """Every scope."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from crewdoctor import wording
+from crewdoctor.budget.arithmetic import times, total
 from crewdoctor.model.inventory import ScanEntry
 from crewdoctor.model.recording import Recording
 from crewdoctor.model.setting import UNKNOWN, UNLIMITED, Location, Seconds, Timeout
@@ -30,6 +31,8 @@ NETWORK_CLIENTS = frozenset(
     }
 )
 """Clients whose unlimited wait is a wait for a network peer (the rest belongs to CD330)."""
+SDKS = frozenset({"openai", "anthropic", "boto3"})
+"""SDKs with retries of their own."""
 WAITERS = frozenset({"future", "threading", "queue", "asyncio", "subprocess"})
 """Calls through which a tool can bound work that has no timeout of its own."""
 _LIBRARY_DEFAULTS = {"httpx": 5.0, "httpx2": 5.0, "aiohttp": 300.0}
@@ -47,6 +50,34 @@ class InForce:
     ids: tuple[str, ...] = ()
     """Evidence ids: settings, spans, `scan:<file>:<line>`."""
     location: Location | None = None
+    attempts: int = 1
+    """How often the same wait may be begun, by the client's retries or a decorator's; 0: until it succeeds."""
+    slept: float = 0.0
+    """Seconds between those, at most."""
+
+    @property
+    def ceiling(self) -> Timeout:
+        """Of one call of the tool against a peer that stays silent."""
+        if self.attempts == 0:
+            return UNLIMITED
+        return total(times(self.attempts, self.timeout), Seconds(self.slept))
+
+    @property
+    def formula(self) -> str:
+        """`4 attempts x 10 s + 6 s backoff`; `10 s` where nothing is tried again."""
+        once = wording.limit(self.timeout)
+        if self.attempts == 1 or not isinstance(self.timeout, Seconds):
+            return once
+        if self.attempts == 0:
+            return f"attempts of {once} without an end"
+        tail = f" + {wording.exact(round(self.slept, 3))} backoff" if self.slept else ""
+        return f"{self.attempts} attempts {wording.TIMES} {once}{tail}"
+
+    @property
+    def because(self) -> str:
+        """`: 4 attempts x 10 s, tools.py:57`."""
+        what = f": {self.formula}" if self.attempts != 1 else ""
+        return what + (f", {self.where}" if self.where else "")
 
 
 def wire_timeout(value: Any, kind: str = "read") -> Timeout:
@@ -69,7 +100,7 @@ def scan_id(entry: ScanEntry) -> str:
 
 def tool_limit(recording: Recording, subject: str) -> InForce:
     """What bounds one wait of the tool for an answer; UNKNOWN where nothing shows it."""
-    declared = _declared(recording, subject)
+    declared = _repeated(recording, subject, _declared(recording, subject))
     seen = _seen(recording, subject)
     if seen is None:
         return declared
@@ -80,7 +111,19 @@ def tool_limit(recording: Recording, subject: str) -> InForce:
         written=declared.written if same else seen.written,
         ids=(*seen.ids, *(declared.ids if same else ())),
         location=declared.location if same else None,
+        attempts=declared.attempts,
+        slept=declared.slept,
     )
+
+
+def _repeated(recording: Recording, subject: str, known: InForce) -> InForce:
+    """With the retries of the call that makes the longest wait of them."""
+    calls = [each for each in scan_of(recording, subject) if each.client in NETWORK_CLIENTS | SDKS]
+    calls = [each for each in calls if wire_timeout(each.timeout) == known.timeout]
+    longest = max(calls, key=lambda each: (each.attempts == 0, each.attempts), default=None)
+    if longest is None or longest.attempts == 1 or not isinstance(known.timeout, Seconds):
+        return known
+    return replace(known, attempts=longest.attempts, slept=longest.slept)
 
 
 OWN_WAITS = {

@@ -9,12 +9,19 @@ from crewdoctor.budget.arithmetic import RATE_LIMIT_ATTEMPTS, longest, outlives,
 from crewdoctor.budget.hang import longest_hang
 from crewdoctor.budget.ledger import Inversion, Ledger, LlmTerms, Nested
 from crewdoctor.budget.limits import InForce, tool_limit
-from crewdoctor.model.inventory import AgentEntry, Inventory, TaskEntry
+from crewdoctor.budget.outer import ending, outer_limits
+from crewdoctor.budget.surroundings import around, outer_inversions
+from crewdoctor.model.backoff import of_provider
+from crewdoctor.model.inventory import AgentEntry, Inventory, LlmEntry, TaskEntry
 from crewdoctor.model.recording import Recording
-from crewdoctor.model.setting import UNKNOWN, UNLIMITED, Provenance, Seconds, Setting, Timeout
+from crewdoctor.model.setting import UNKNOWN, UNLIMITED, Seconds, Setting, Timeout
+from crewdoctor.model.span import FailureKind
 
 DEFAULT_EXECUTIONS = 3
 """crewai `Agent.max_retry_limit` is 2 by default, so a failing task is executed three times (1.15.30)."""
+
+RAISED_AT_ONCE = frozenset({"litellm"})
+"""Providers whose exceptions end a task at once: crewai 1.15.30 (core.py) lets those of the litellm package through."""
 
 OF_AN_AGENT = ("crew/manager_llm", "crew/planning_llm")
 """Models of agents crewai makes itself, with its own retries (1.15.30: crew.py, utilities/planning_handler.py)."""
@@ -34,8 +41,10 @@ def ledger_of(recording: Recording) -> Ledger:
     agents = {agent.subject: book.agent(agent) for agent in inventory.agents}
     tasks = tuple(book.task(task, agents) for task in inventory.tasks) or tuple(agents.values())
     crew = book.crew(tasks)
-    roots = (book.outer(crew, recording.header.options.outer),)
     models = book.models()
+    outers = outer_limits(recording)
+    roots = (around(crew, outers),)
+    book.inversions += outer_inversions(outers, models, book.tools, book.deadlines)
     return Ledger(
         roots=roots,
         inversions=tuple(book.inversions),
@@ -43,7 +52,8 @@ def ledger_of(recording: Recording) -> Ledger:
         tools=book.tools,
         deadlines=book.deadlines,
         owners=_owners(inventory),
-        longest_hang=longest_hang(crew.ceiling, models, book.tools),
+        longest_hang=longest_hang(crew.ceiling, models, book.tools, ending(outers)),
+        outers=outers,
     )
 
 
@@ -89,6 +99,9 @@ class _Book:
         retries = self.setting(llm, "max_retries.read") or self.setting(llm, "max_retries")
         again = self.setting(agent, "max_retry_limit")
         deadline = self.deadlines.get(agent)
+        connect = self.setting(llm, "timeout.connect")
+        entry = next((each for each in self.inventory.llms if each.subject == llm), None)
+        provider = entry.provider if entry else ""
         return LlmTerms(
             subject=llm,
             agent=agent,
@@ -96,10 +109,31 @@ class _Book:
             read_setting=read,
             retries=_count(retries, 0),
             retries_setting=retries,
-            executions=_count(again, DEFAULT_EXECUTIONS - 1) + 1,
+            executions=1 if provider in RAISED_AT_ONCE else _count(again, DEFAULT_EXECUTIONS - 1) + 1,
             executions_setting=again,
             deadline=timeout_of(deadline.value) if deadline else UNKNOWN,
+            connect=timeout_of(connect.value) if connect else None,
+            addresses=1 + self._dropped(entry.endpoint) if entry else 1,
+            counted=bool(agent and entry and self._counts_tokens(entry, agent)),
+            policy=of_provider(provider),
+            unread_retries=retries is not None and not isinstance(retries.value, int),
         )
+
+    def _counts_tokens(self, llm: LlmEntry, agent: str) -> bool:
+        """Whether the installed crewai asks this provider for a count of tokens before each call of this agent."""
+        asks = self.inventory.environment.get("token_count_preflight") and llm.attrs.get("token_count_preflight")
+        window = self.setting(agent, "respect_context_window")
+        return bool(asks and window and window.value)
+
+    def _dropped(self, host: str) -> int:
+        """How many addresses of a host let every connect run into its timeout."""
+        ended: dict[str, bool] = {}
+        for span in self.recording.spans:
+            if span.name == "tcp.connect" and f"host:{span.attrs.get('host')}:{span.attrs.get('port')}" == host:
+                address = str(span.attrs.get("address", ""))
+                lost = span.failure is not None and span.failure.kind is FailureKind.TIMEOUT_CONNECT
+                ended[address] = lost and ended.get(address, True)
+        return sum(ended.values())
 
     def models(self) -> tuple[LlmTerms, ...]:
         """Return the terms of every model: an agent's, then those of crewai's own agents and of single calls."""
@@ -127,14 +161,16 @@ class _Book:
     def llm(self, terms: LlmTerms) -> Nested:
         connect = self.setting(terms.subject, "timeout.connect")
         before = (
-            f"; connecting may take {wording.limit(timeout_of(connect.value))} per address before it" if connect else ""
+            f"; connecting may take {wording.limit(timeout_of(connect.value))} per address and again for TLS before it"
+            if connect
+            else ""
         )
         where = f" ({terms.read_setting.provenance.where})" if terms.read_setting else ""
         attempt = Nested(
             "attempt",
             terms.subject,
             self.floor("http.request", terms.subject),
-            terms.read,
+            terms.attempt,
             f"timeout.read = {wording.limit(terms.read)}{where}, per read: trickling bytes never end it{before}",
         )
         return Nested(
@@ -144,11 +180,12 @@ class _Book:
     def tool(self, subject: str) -> Nested:
         known = self.tools.get(subject, InForce())
         text = f"timeout = {wording.limit(known.timeout)}{f' ({known.where})' if known.where else ''}, per read"
+        text = f"{known.formula}; {text}" if known.attempts != 1 else text
         if known.timeout is UNLIMITED:
             text = f"no timeout is set{f' ({known.where})' if known.where else ''}"
         elif known.timeout is UNKNOWN:
             text = "what bounds it is not known"
-        return Nested("tool call", subject, self.floor("tool.call", subject), known.timeout, text)
+        return Nested("tool call", subject, self.floor("tool.call", subject), known.ceiling, text)
 
     def agent(self, agent: AgentEntry) -> Nested:
         terms = self.terms(agent)
@@ -158,7 +195,7 @@ class _Book:
         formula = terms.formula if terms else "no model"
         if terms:
             again = int(self.inventory.environment.get("rate_limit_attempts", RATE_LIMIT_ATTEMPTS))
-            formula += f"; on 429 {terms.executions * again * (terms.retries + 1)} requests at most"
+            formula += f"; on 429 {terms.executions * (again + terms.counted) * (terms.retries + 1)} requests at most"
         if terms is None or outlives(ceiling, model):
             formula = "as long as its tools"
         limit = self.deadlines.get(agent.subject)
@@ -212,15 +249,6 @@ class _Book:
         ceiling = longest(*(task.ceiling for task in tasks)) if tasks else UNKNOWN
         formula = "as long as its longest task: a task that fails for good ends the crew"
         return Nested("crew", subject, self.floor("crew.kickoff", subject), ceiling, formula, tasks)
-
-    def outer(self, crew: Nested, seconds: float | None) -> Nested:
-        if seconds is None:
-            return crew
-        limit = Setting("outer", "environment", "outer", Seconds(seconds), Provenance("environment", "--outer"))
-        said = ""
-        if outlives(crew.ceiling, Seconds(seconds)):
-            said = f"the crew can last {wording.limit(crew.ceiling)}, limit {wording.exact(seconds)}"
-        return Nested("outer", "outer", UNKNOWN, Seconds(seconds), "--outer", (crew,), limit, said)
 
 
 def _owners(inventory: Inventory) -> dict[str, tuple[str, ...]]:

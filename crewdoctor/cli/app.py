@@ -23,6 +23,7 @@ from crewdoctor.cli.probe_net import probe_net
 from crewdoctor.cli.probe_tool import probe_tool
 from crewdoctor.cli.rules import rules
 from crewdoctor.cli.run import run as run_program
+from crewdoctor.cli.scale import scale
 from crewdoctor.cli.settings import settings
 from crewdoctor.model.refusal import USAGE, Refusal
 
@@ -49,6 +50,7 @@ for _command, _shown in (
     (diagnose, ("crew.py", 'crew.py:crew --inputs \'{"topic": "tea"}\'', "crew.py --dry-run")),
     (preflight, ("crew.py --no-llm", "crew.py -o report.xml")),
     (settings, ("crew.py", "crew.py --outer 60s")),
+    (scale, ("crew.py", "crew.py --dry-run", "crew.py --llm own --max-llm-calls 200 --max-concurrency 8")),
     (probe_llm, ("", "--model gpt-4o-mini", "--base-url http://127.0.0.1:11434/v1 --model llama3.1")),
     (probe_net, ("api.openai.com", "https://api.example.com 10.0.0.7:5432")),
     (probe_tool, ('crew.py search --arguments \'{"query": "tea"}\'',)),

@@ -2,47 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
 
 from crewdoctor.cli import flags
-from crewdoctor.cli.completing import one_of
-
-Text = Optional[str]  # noqa: UP045 - Typer reads it at run time, on Python 3.10 too
 
 
 def diagnose(
     target: flags.Target = "",
     inputs: flags.Inputs = None,
     inputs_file: flags.InputsFile = None,
-    llm: Annotated[
-        Text,
-        typer.Option(
-            "--llm",
-            help="own, embedded (no key, no tokens) or auto.",
-            autocompletion=one_of("own", "embedded", "auto"),
-        ),
-    ] = None,
+    llm: flags.Llm = None,
     deadline: flags.Deadline = None,
     fail_on: flags.FailOn = None,
     select: flags.Select = None,
     ignore: flags.Ignore = None,
-    max_llm_calls: Annotated[
-        Optional[int],  # noqa: UP045 - as above
-        typer.Option(
-            "--max-llm-calls",
-            metavar="N",
-            help="Calls of the crew's own model, at most. Default: 20. The embedded model is free.",
-        ),
-    ] = None,
-    allow_tool: Annotated[
-        Optional[list[str]],  # noqa: UP045 - as above
-        typer.Option(
-            "--allow-tool", metavar="NAME", help="Let this tool change the world with invented arguments; repeatable."
-        ),
-    ] = None,
+    max_llm_calls: flags.MaxLlmCalls = None,
+    allow_tool: flags.AllowTool = None,
+    scale: Annotated[bool, typer.Option("--scale", help="Also run the crew many times at once.")] = False,
+    style: flags.Style = None,
+    max_concurrency: flags.MaxConcurrency = None,
+    model_latency: flags.ModelLatency = None,
+    load_endpoint: flags.LoadEndpoint = False,
     outer: flags.Outer = None,
+    prove: flags.Prove = False,
     python: flags.Python = None,
     dry_run: flags.DryRun = False,
     include_content: Annotated[
@@ -69,11 +53,16 @@ def diagnose(
         "ignore": ignore,
         "max_llm_calls": max_llm_calls,
         "allow_tools": allow_tool,
+        "style": style,
+        "max_concurrency": max_concurrency,
+        "model_latency": model_latency,
         "outer": outer,
+        "prove": prove or None,
         "python": python,
         "dry_run": dry_run or None,
         "include_content": include_content or None,
         "inputs": running.inputs(inputs, inputs_file),
     }
     told = running.Telling(formats, outputs, color, -1 if quiet else verbose)
-    raise typer.Exit(running.diagnose(running.Asked(target), given, recording, told))
+    asked = running.Asked(target, known={"scale": scale, "yes_load_this_endpoint": load_endpoint})
+    raise typer.Exit(running.diagnose(asked, given, recording, told))

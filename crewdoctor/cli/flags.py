@@ -8,6 +8,7 @@ from typing import Annotated, Optional
 import typer
 
 from crewdoctor.cli.completing import one_of, rule
+from crewdoctor.model.options import STYLES
 from crewdoctor.report import formats
 
 *_MOST, _LAST = formats.formats()
@@ -89,4 +90,62 @@ InputsFile = Annotated[
 Python = Annotated[Text, typer.Option("--python", metavar="PATH", help="The interpreter the crew runs in.")]
 Target = Annotated[str, typer.Argument(help=_TARGETS, show_default=False)]
 Outer = Annotated[Text, typer.Option("--outer", metavar="TIME", help="The platform's own limit: 60s, 15m.")]
+Prove = Annotated[
+    bool,
+    typer.Option(
+        "--prove",
+        help="Prove settings by experiment: each model is built again and led to a server of ours that fails.",
+    ),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan, run nothing.")]
+
+Llm = Annotated[
+    Text,
+    typer.Option(
+        "--llm",
+        help="own, embedded (no key, no tokens) or auto.",
+        autocompletion=one_of("own", "embedded", "auto"),
+    ),
+]
+MaxLlmCalls = Annotated[
+    Optional[int],  # noqa: UP045 - as above
+    typer.Option(
+        "--max-llm-calls",
+        metavar="N",
+        help="Calls of the crew's own model, at most. Default: 20. The embedded model is free.",
+    ),
+]
+AllowTool = Annotated[
+    Optional[list[str]],  # noqa: UP045 - as above
+    typer.Option(
+        "--allow-tool", metavar="NAME", help="Let this tool change the world with invented arguments; repeatable."
+    ),
+]
+Style = Annotated[
+    Text,
+    typer.Option(
+        "--style",
+        metavar="STYLE",
+        help=f"How many kickoffs are started at once: {', '.join(STYLES)}. Default: as the source does, else threads.",
+        autocompletion=one_of(*STYLES),
+    ),
+]
+MaxConcurrency = Annotated[
+    Optional[int],  # noqa: UP045 - as above
+    typer.Option("--max-concurrency", metavar="N", help="Kickoffs at once, at most. Default: 16."),
+]
+ModelLatency = Annotated[
+    Text,
+    typer.Option(
+        "--model-latency",
+        metavar="TIME",
+        help="How long the embedded model takes for an answer of the ramp. Default: as the own one does, else 1s.",
+    ),
+]
+LoadEndpoint = Annotated[
+    bool,
+    typer.Option(
+        "--yes-load-this-endpoint",
+        help="More than 8 at once towards endpoints that are not on this machine too.",
+    ),
+]

@@ -33,7 +33,7 @@ def probe_llm(
 ) -> None:
     """Tell key, model and network trouble apart.
 
-    One call through the openai SDK, as a crew here would make it; no crew is loaded. Deadline: 60s.
+    One call through its provider's SDK, as a crew here would make it; no crew is loaded. Deadline: 60s.
     """
     from crewdoctor.cli import running
 

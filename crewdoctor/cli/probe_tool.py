@@ -19,6 +19,10 @@ def probe_tool(
     allow_write: Annotated[
         bool, typer.Option("--allow-write", help="Let it change the world with invented arguments.")
     ] = False,
+    stall: Annotated[
+        bool,
+        typer.Option("--stall", help="Run it against a server of ours that goes silent, too; the real one is not met."),
+    ] = False,
     inputs: flags.Inputs = None,
     inputs_file: flags.InputsFile = None,
     deadline: flags.Deadline = None,
@@ -36,7 +40,8 @@ def probe_tool(
 ) -> None:
     """Call one tool of a crew alone.
 
-    Once at a time, then four at once; guarded unless its arguments are yours.
+    Once at a time, then four at once; guarded unless its arguments are yours. With --stall also when it gives up on a
+    server that is silent: at connect, in TLS, after the request, in the middle of the answer, with slow names.
     """
     from crewdoctor.cli import running
     from crewdoctor.model.refusal import Refusal
@@ -48,6 +53,7 @@ def probe_tool(
         "ignore": ignore,
         "python": python,
         "dry_run": dry_run or None,
+        "prove": stall or None,
         "allow_tools": [tool] if allow_write else None,
         "inputs": running.inputs(inputs, inputs_file),
     }

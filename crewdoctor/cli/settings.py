@@ -12,6 +12,8 @@ def settings(
     inputs: flags.Inputs = None,
     inputs_file: flags.InputsFile = None,
     outer: flags.Outer = None,
+    deadline: flags.Deadline = None,
+    prove: flags.Prove = False,
     fail_on: flags.FailOn = None,
     select: flags.Select = None,
     ignore: flags.Ignore = None,
@@ -25,12 +27,15 @@ def settings(
 ) -> None:
     """Show every timeout in force, and who says so.
 
-    Loads the crew; no traffic. The ledger says how long each scope can take.
+    Loads the crew; no traffic. The ledger says how long each scope can take. With --prove the models run into a server
+    of ours that fails, and the report says which settings hold.
     """
     from crewdoctor.cli import running
 
     given = {
         "outer": outer,
+        "deadline": deadline,
+        "prove": prove or None,
         "fail_on": fail_on,
         "select": select,
         "ignore": ignore,

@@ -12,6 +12,9 @@ from crewdoctor.model.result import StepResult
 from crewdoctor.model.setting import Setting
 from crewdoctor.model.span import Event, Span, Stack
 
+RAMP = "scale."
+"""Steps in which the crew runs many times at once."""
+
 
 @dataclass(slots=True)
 class Evidence:
@@ -25,14 +28,17 @@ class Evidence:
     """Span id → the spans directly beneath it; filled when first asked for."""
 
     def spans(self, name: str, *, subject: str | None = None, probe: str | None = None) -> tuple[Span, ...]:
-        """Spans called `name`, in order of start; of one subject, of one probe's steps."""
+        """Spans called `name`, in order of start; of one subject, of one probe's steps.
+
+        Those of the ramp only where they are asked for: what holds under load is no measure of the crew by itself.
+        """
         self.touched.add(f"span:{name}")
         return tuple(
             span
             for span in self.recording.spans
             if span.name == name
             and (subject is None or span.subject == subject)
-            and (probe is None or span.step.split("@", 1)[0] == probe)
+            and (span.step.split("@", 1)[0] == probe if probe is not None else not span.step.startswith(RAMP))
         )
 
     def settings(self, scope: str, name: str, *, subject: str | None = None) -> tuple[Setting, ...]:
@@ -66,7 +72,7 @@ class Evidence:
     def events(self, name: str) -> tuple[Event, ...]:
         """Events called `name`."""
         self.touched.add(f"events:{name}")
-        return tuple(event for event in self.recording.events if event.name == name)
+        return tuple(event for event in self.recording.events if event.name == name and not event.step.startswith(RAMP))
 
     def stacks(self, *, step: str | None = None, span: str | None = None) -> tuple[Stack, ...]:
         """What was seen blocked, in order."""
@@ -74,8 +80,15 @@ class Evidence:
         return tuple(
             stack
             for stack in self.recording.stacks
-            if (step is None or stack.step == step) and (span is None or stack.span == span)
+            if (stack.step == step if step is not None else not stack.step.startswith(RAMP))
+            and (span is None or stack.span == span)
         )
+
+    def experiments(self, name: str, *, subject: str | None = None) -> tuple[Span, ...]:
+        """Spans of experiments called `name`, in order of start; of one subject."""
+        self.touched.add("experiments")
+        held = self.recording.experiments.spans
+        return tuple(span for span in held if span.name == name and (subject is None or span.subject == subject))
 
     def children(self, span: Span, name: str | None = None) -> tuple[Span, ...]:
         """Spans beneath `span` by parent links, any depth; of one name. Counts as touching that name."""
@@ -150,6 +163,7 @@ class Evidence:
             "ledger": self.ledger_value is not None,
             "stacks": bool(recording.stacks),
             "results": bool(recording.results),
+            "experiments": bool(recording.experiments.spans),
             "program": self.program,
         }
         return present.get(kind, False)

@@ -113,6 +113,23 @@ class ScanEntry:
     url: str = ""
     program: str = ""
     """Of a child process: its program, where that talks to the network and is told no limit of its own."""
+    attempts: int = 1
+    """How often the wait may be begun, by retries of the client or a decorator; 0: until it succeeds."""
+    slept: float = 0.0
+    """Seconds slept between those, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class KickoffEntry:
+    """A place in the user's source that starts the crew several times at once."""
+
+    style: str
+    """`threads async-each akickoff-each gather processes`"""
+    location: Location
+    pool: str = ""
+    """Who bounds it: the `default` executor, a `sized` one, one of `unknown` size; empty: nobody."""
+    workers: int = 0
+    """Of a `sized` one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,5 +164,7 @@ class Inventory:
     inputs_from: dict[str, str] = field(default_factory=dict)
     """Name of an input or argument that nobody gave to crewdoctor, to where its value came from."""
     unexamined: tuple[Unexamined, ...] = ()
+    kickoffs: KickoffEntry | None = None
+    """How its source starts it many times; None: nowhere that was seen."""
     environment: dict[str, Any] = field(default_factory=dict)
     """Facts about the machine: cpus, load, proxies (redacted), tty, cgroup limits."""

@@ -6,6 +6,9 @@ import shlex
 from dataclasses import dataclass, field
 from typing import Any
 
+STYLES = ("threads", "async-each", "akickoff-each", "gather", "processes")
+"""Ways of starting a crew many times at once."""
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -33,7 +36,17 @@ class Options:
     dry_run: bool = False
     verbosity: int = 0
     scope: str = "diagnose"
-    """The command: `diagnose preflight settings tool llm net run`; `scope.py` says what each examines."""
+    """The command: `diagnose preflight settings scale tool llm net run`; `scope.py` says what each examines."""
+    scale: bool = False
+    """diagnose: the ramp too."""
+    style: str = ""
+    """How the ramp starts kickoffs: `threads async-each akickoff-each gather processes`; empty: as the source does."""
+    max_concurrency: int = 16
+    """Kickoffs at once, at most."""
+    model_latency: float | None = None
+    """Seconds the embedded model takes for an answer of the ramp; None: what was measured, else 1 s."""
+    yes_load_this_endpoint: bool = False
+    """The ramp may load endpoints that are not this machine with more than 8 operations at once."""
     no_llm: bool = False
     """preflight: no call of a model."""
     with_crew: bool = False
@@ -44,6 +57,8 @@ class Options:
     """probe-net: `host`, `host:port` or URLs."""
     model: dict[str, str] = field(default_factory=dict)
     """probe-llm: `name`, `base_url`, `key_variable`, each where it was given."""
+    prove: bool = False
+    """Whether settings are proved by experiment, against a server of ours."""
     interactive: bool = False
     """Whether a person watches (a TTY): the crew may then run on past the deadline while it moves."""
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from crewdoctor.model.layer import Layer
+from crewdoctor.model.phase import Phase
 from crewdoctor.model.span import Failure
 
 
@@ -68,8 +69,39 @@ class LoadedCrew(Protocol):
         They hold the key: they stay in the worker. Raises CannotProbe for a foreign model, ValueError without a key.
         """
 
+    def rebuilt(self, subject: str, seconds: float) -> tuple[Any, dict[str, float]]:
+        """Return the model built again from its recorded arguments, its timeouts at most `seconds`; never a copy.
+
+        And what those timeouts say in the user's code, by argument. Raises CannotProbe where it cannot be rebuilt.
+        """
+
     def use_embedded(self, base_url: str) -> list[str]:
         """Put the embedded endpoint under every model of the crew (rebuilt, never copied); subjects replaced."""
+
+
+class Redirected(Protocol):
+    """This process is led: whatever it connects to is a server of ours, and believed (`worker/redirect.py`).
+
+    It stays so: a step that was led is its process's last.
+    """
+
+    isolated: bool
+    """Whether C code and child processes are led as well: it lives in a network without a way out."""
+    outside: list[str]
+    """What was refused because it would have gone past: then the experiment proves nothing."""
+
+    def play(self, phase: Phase, *, status: int = 200, headers: dict[str, str] | None = None, body: str = "{}") -> None:
+        """Play a phase for whatever is asked from now on; what lies in a queue of the old one is not."""
+
+    def listen(self, listener: Callable[[dict[str, Any]], None]) -> None:
+        """Call `listener` with each thing heard from now on, in a thread of ours."""
+
+    def heard(self, what: str = "") -> list[dict[str, Any]]:
+        """What the server heard so far, of one kind or of all.
+
+        `what`: `lookup accepted hello secured request left`; `at`: `time.monotonic()` here; `n`: number of the
+        connection; `host`; of a request `method` (of other protocols its command), of a connection `port`.
+        """
 
 
 class Bench(Protocol):
@@ -104,6 +136,12 @@ class Bench(Protocol):
     def blocked(self) -> tuple[str, ...]:
         """Return what `guard_writes` has stopped in this step so far, in words: `POST api.local:443`."""
 
+    def redirect(self, ports: Sequence[int] = ()) -> Redirected:
+        """Lead this process from now on; `ports`: where C code may connect to. The step's `args["redirected"]` is true.
+
+        Raises CannotProbe where it cannot be led, or where a canary shows that it is not.
+        """
+
     def arguments(
         self, schema: Mapping[str, Any], *, given: Mapping[str, Any], recorded: Mapping[str, Any], places: Sequence[str]
     ) -> tuple[dict[str, Any], str]:
@@ -115,6 +153,9 @@ class Bench(Protocol):
 
     def error_in(self, output: Any) -> str:
         """Return the error a tool returned as its answer (it raised nothing), one short line; empty for an answer."""
+
+    def made(self, name: str) -> list[tuple[dict[str, Any], Failure | None]]:
+        """Attributes and failures of the spans called `name` in this step so far; of very many, the latest."""
 
     def move(self) -> None:
         """Tell the supervisor that something moved (bytes, spans and events do so by themselves)."""

@@ -39,11 +39,20 @@ class Passage:
     evidence: tuple[str, ...]
     lost: float
     no_proxy: str
+    tunnelled: bool
+    """It was asked for a tunnel (CONNECT), and not for a page."""
+    step: tuple[str, ...] = ()
+    """The probe's step, as evidence; empty where a recorded program went this way, and nobody tried the direct one."""
+
+    @property
+    def recorded(self) -> bool:
+        """Whether a program went it of its own."""
+        return not self.step
 
     @property
     def denied(self) -> bool:
         """Its policy, or its want of credentials, keeps the tunnel shut; a gateway status tells of the host."""
-        return self.exchange.attrs.get("method") == "CONNECT" and self.refused // 100 == 4  # noqa: PLR2004 - 4xx
+        return self.tunnelled and self.refused // 100 == 4  # noqa: PLR2004 - 4xx
 
     @property
     def measured(self) -> Quantity:
@@ -96,6 +105,8 @@ def _passage(
         evidence=tuple(dict.fromkeys([exchange.id, *(span.id for span in traffic)])),
         lost=cost(traffic, evidence) or seconds,
         no_proxy=str((facts.get("no_proxy") or {}).get("value", "")),
+        tunnelled=tunnelled,
+        step=(f"step:{way.step}",),
     )
 
 

@@ -127,10 +127,13 @@ def attempts_at(evidence: Evidence, endpoint: Endpoint, name: str, probe: str) -
         if name == "dns.lookup":  # one for all ports of a host
             return [span for span in probed if span.attrs.get("host") == endpoint.host]
         return [span for span in probed if span.subject == endpoint.subject]
+    # Through a proxy's tunnel a handshake is the endpoint's, and its port the proxy's: the request above it tells.
+    asked = {span.id for span in evidence.spans("http.request") if _towards(span, endpoint)} if "tls" in name else set()
     return [
         span
         for span in evidence.spans(name)
-        if span.attrs.get("host") == endpoint.host and (span.attrs.get("port") or endpoint.port) == endpoint.port
+        if span.attrs.get("host") == endpoint.host
+        and ((span.attrs.get("port") or endpoint.port) == endpoint.port or span.parent in asked)
     ]
 
 

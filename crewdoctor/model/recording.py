@@ -35,6 +35,15 @@ class Header:
 
 
 @dataclass(frozen=True, slots=True)
+class Experiments:
+    """What experiments did: kept apart, since it was our server that failed and not the crew's."""
+
+    spans: tuple[Span, ...] = ()
+    events: tuple[Event, ...] = ()
+    stacks: tuple[Stack, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Recording:
     """Spans, events, stacks, results. Spans without an end stay open: the start is the diagnosis."""
 
@@ -45,6 +54,8 @@ class Recording:
     spans: tuple[Span, ...] = ()
     events: tuple[Event, ...] = ()
     stacks: tuple[Stack, ...] = ()
+    experiments: Experiments = field(default_factory=Experiments)
+    """The same of steps that were led to a server of ours (`args["redirected"]`); none of it is above."""
     notes: tuple[dict[str, Any], ...] = ()
     """crewdoctor's own lines: a tap that disabled itself, a deadline that cut steps off, bytes dropped."""
     simulated: tuple[str, ...] = ()

@@ -8,8 +8,10 @@ from typing import Any
 from crewdoctor.model.finding import Finding
 from crewdoctor.model.inventory import Unexamined
 from crewdoctor.model.layer import Layer
+from crewdoctor.model.proof import Proof, Trial
 from crewdoctor.model.rule import RuleOutcome
 from crewdoctor.model.setting import Location, Setting, Timeout
+from crewdoctor.model.stall import Stall
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +179,48 @@ class Hang:
 
 
 @dataclass(frozen=True, slots=True)
+class LoadLevel:
+    """So many kickoffs kept going at once."""
+
+    n: int
+    kickoffs: int
+    """Of which so many came to their end."""
+    failed: int
+    """Kickoffs that raised."""
+    timeouts: int
+    """Calls of models and tools within them that a clock of the crew's own ended, or a rate limit."""
+    seconds: float | None
+    """Of a kickoff, median; null: none came to its end."""
+    longest: float | None
+    per_second: float
+    """Kickoffs completed a second."""
+    layers: dict[str, float] = field(default_factory=dict)
+    """Seconds of an average kickoff by layer: `llm`, `tool`, `waiting` (for a thread of a full pool), `rest`."""
+    busy: bool = False
+    """This machine, or crewdoctor's own process on it, may have been the limit: nobody else is blamed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """The crew many times at once."""
+
+    style: str
+    """`threads async-each akickoff-each gather`"""
+    where: str
+    """The line of the user's source that does it so; empty where none was seen."""
+    simulated: bool
+    stopped_by: str
+    """`knee errors unfinished max-concurrency max-llm-calls deadline endpoint`"""
+    kept: int
+    """The highest number that kept every timeout."""
+    broken: int | None
+    """The first that did not; null: none was seen."""
+    saturates: tuple[int, int] | None
+    """Between these numbers more kickoffs only wait for each other; null: that was not reached."""
+    levels: tuple[LoadLevel, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """One diagnosis."""
 
@@ -201,8 +245,16 @@ class Report:
     ladder: tuple[Rung, ...] = ()
     waterfall: tuple[Bar, ...] = ()
     shares: tuple[Share, ...] = ()
+    load: Load | None = None
+    """The crew many times at once, where that was asked for."""
     settings: tuple[Setting, ...] = ()
     """In force, with who says so."""
+    proofs: tuple[Proof, ...] = ()
+    """What experiments showed of settings (`--prove`)."""
+    trials: tuple[Trial, ...] = ()
+    """The calls of models they rest on: one per model and way to fail."""
+    stalls: tuple[Stall, ...] = ()
+    """The stall matrix: each tool against a server of ours that goes silent (`--prove`, `probe-tool --stall`)."""
     ledger: tuple[Scope, ...] = ()
     longest_hang: str = ""
     """The longest this crew can hang before anything ends it."""

@@ -28,6 +28,9 @@ UNKNOWN = Bound.UNKNOWN
 Timeout = Seconds | Bound
 DROPPED = "dropped."
 """Before the name of a setting somebody wrote and the built object does not hold: `dropped.timeout`."""
+OUTER = "outer"
+"""Scope of a limit around the crew: its platform's, or `--outer`. Subject `outer`, `outer:gunicorn`,
+`outer:celery/run`; `timeout` ends the crew, `timeout.answer` only stops waiting for it."""
 REFUSED = "refused."
 """Before the name of a setting somebody wrote and the SDK's call does not take: `refused.request_timeout`."""
 
@@ -49,7 +52,7 @@ class Location:
         return f"{self.file}:{self.line}"
 
 
-Origin = Literal["python", "yaml", "environment", "dotenv", "default", "observed", "unknown"]
+Origin = Literal["python", "yaml", "file", "environment", "dotenv", "default", "observed", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,8 @@ class Provenance:
     where: str
     """For people: `crew.py:14`, `env OPENAI_TIMEOUT`, `default of openai 2.54.0`."""
     location: Location | None = None
+    shadows: str = ""
+    """Where another value of it stands that this one wins over: `agents.yaml:7`."""
 
 
 SettingValue = Seconds | Bound | bool | int | float | str | None
@@ -69,8 +74,8 @@ SettingValue = Seconds | Bound | bool | int | float | str | None
 class Setting:
     """One timeout, retry, rate or concurrency setting in force on one subject.
 
-    `scope` is the kind of subject (`llm`, `tool`, `agent`, `task`, `crew`, `environment`) and `name` is dotted:
-    `timeout.connect`, `timeout.read`, `timeout.write`, `timeout.pool`, `timeout` (tools), `max_retries`,
+    `scope` is the kind of subject (`llm`, `tool`, `agent`, `task`, `crew`, `environment`, `outer`) and `name` is
+    dotted: `timeout.connect`, `timeout.read`, `timeout.write`, `timeout.pool`, `timeout` (tools), `max_retries`,
     `max_execution_time`, `max_iter`, `max_retry_limit`, `max_rpm`, `base_url`, `api_key` (presence only), ...
     A name that starts with `timeout` and `max_execution_time` hold a Timeout, never None.
     """
@@ -91,4 +96,4 @@ class Setting:
     @property
     def written(self) -> bool:
         """Whether a person wrote it (against a library's default)."""
-        return self.provenance.origin in {"python", "yaml", "environment", "dotenv"}
+        return self.provenance.origin in {"python", "yaml", "file", "environment", "dotenv"}

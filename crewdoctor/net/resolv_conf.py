@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 PATH = "/etc/resolv.conf"
 
@@ -59,6 +60,20 @@ def parse(text: str, options: str = "") -> ResolvConf:
         attempts=_number(words, "attempts", 2, 5),
         lines=lines,
     )
+
+
+def told(conf: ResolvConf | None = None) -> dict[str, Any]:
+    """What a recording holds of it; without `conf`, of what is in force here."""
+    conf = conf or read()
+    return {
+        "path": PATH,
+        "nameservers": list(conf.nameservers),
+        "search": list(conf.search),
+        "ndots": conf.ndots,
+        "timeout": conf.timeout,
+        "attempts": conf.attempts,
+        "lines": conf.lines or {},
+    }
 
 
 def candidates(name: str, conf: ResolvConf) -> tuple[str, ...]:

@@ -12,11 +12,41 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from crewdoctor.model.inventory import ToolEntry
 from crewdoctor.model.layer import Layer
-from crewdoctor.model.probe import Bench
+from crewdoctor.model.plan import Step
+from crewdoctor.model.probe import Bench, CannotProbe, LoadedCrew
 from crewdoctor.model.span import Failure
 
 NO_TERMINAL = "no terminal"
+
+
+def foreign(tool: ToolEntry) -> str:
+    """Why a tool is not called alone: it is not the user's own; empty where it is."""
+    kind = tool.kind.lower()
+    if "mcp" in kind:
+        return "tools of an MCP server are not called alone in this version"
+    return "crewai's own tool for delegating work" if kind.startswith("crewai.tools.agent_tools") else ""
+
+
+def arguments_for(step: Step, bench: Bench, crew: LoadedCrew, tool: Any) -> tuple[dict[str, Any], str]:
+    """Arguments a tool accepts, and their source. `step.args`: `arguments recorded places`. Raises CannotProbe."""
+    schema = getattr(tool, "args_schema", None)
+    arguments, source = bench.arguments(
+        {} if schema is None else schema.model_json_schema(),
+        given=step.args["arguments"],
+        recorded={name: crew.inputs[name] for name in step.args["recorded"] if name in crew.inputs},
+        places=step.args["places"],
+    )
+    if schema is not None:
+        try:
+            schema.model_validate(arguments)
+        except Exception as error:
+            line = " ".join(str(error).split())[:200]
+            raise CannotProbe(
+                f"no arguments that its schema accepts were found; give them in the configuration ({line})"
+            ) from None
+    return arguments, source
 
 
 @dataclass(slots=True)

@@ -58,18 +58,7 @@ def run(step: Step, bench: Bench) -> None:
     conf = resolv_conf.read()
     names = resolv_conf.candidates(host, conf)
     listed = host.lower().rstrip(".") in resolv_conf.hosts_file_names()
-    bench.fact(
-        "resolver",
-        {
-            "path": resolv_conf.PATH,
-            "nameservers": list(conf.nameservers),
-            "search": list(conf.search),
-            "ndots": conf.ndots,
-            "timeout": conf.timeout,
-            "attempts": conf.attempts,
-            "lines": conf.lines or {},
-        },
-    )
+    bench.fact("resolver", resolv_conf.told(conf))
     bench.fact("names", list(names))
     bench.fact("hosts_file", listed)
 

@@ -8,16 +8,15 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any
 
-from crewdoctor.model.inventory import Inventory, ToolEntry
+from crewdoctor.model.inventory import Inventory
 from crewdoctor.model.layer import Layer
 from crewdoctor.model.options import Options
 from crewdoctor.model.plan import Skip, Step
 from crewdoctor.model.probe import Bench, CannotProbe, Probe
 from crewdoctor.model.result import StepResult
 from crewdoctor.model.span import FailureKind
-from crewdoctor.probes._calls import NO_TERMINAL, Call, Caller, uncounted
+from crewdoctor.probes._calls import NO_TERMINAL, Call, Caller, arguments_for, foreign, uncounted
 
 PROBE = Probe(id="tool.isolated", layer=Layer.TOOL, question="the tool answers when it is called alone")
 
@@ -41,7 +40,7 @@ def plan(inventory: Inventory, options: Options, results: Sequence[StepResult]) 
     }
     lanes = [f"tools of {tool.endpoints[0]}" if tool.endpoints else "" for tool in inventory.tools]
     for tool, lane in zip(inventory.tools, lanes, strict=True):
-        if reason := _foreign(tool):
+        if reason := foreign(tool):
             yield Skip(PROBE.id, PROBE.layer, tool.subject, reason)
             continue
         allowed = tool.name in options.allow_tools
@@ -67,26 +66,11 @@ def plan(inventory: Inventory, options: Options, results: Sequence[StepResult]) 
         )
 
 
-def _foreign(tool: ToolEntry) -> str:
-    kind = tool.kind.lower()
-    if "mcp" in kind:
-        return "tools of an MCP server are not called alone in this version"
-    return "crewai's own tool for delegating work" if kind.startswith("crewai.tools.agent_tools") else ""
-
-
 def run(step: Step, bench: Bench) -> None:
     """Facts: `args_source guarded n1 n4 failed failure_text output_error blocked cpu_share n4_skipped drained`."""
     crew = bench.loaded()
     tool = crew.tool(step.subject)
-    recorded = {name: crew.inputs[name] for name in step.args["recorded"] if name in crew.inputs}
-    schema = getattr(tool, "args_schema", None)
-    arguments, source = bench.arguments(
-        {} if schema is None else schema.model_json_schema(),
-        given=step.args["arguments"],
-        recorded=recorded,
-        places=step.args["places"],
-    )
-    _fits(schema, arguments)
+    arguments, source = arguments_for(step, bench, crew, tool)
     guarded = source in GUARDED_SOURCES and not step.args["allowed"]
     bench.fact("args_source", source)
     bench.fact("guarded", guarded)
@@ -134,14 +118,3 @@ def _at_once(bench: Bench, caller: Caller, typical: float) -> None:
     if gave_up and owed > 0:
         bench.fact("drained", owed)
         time.sleep(owed)
-
-
-def _fits(schema: Any, arguments: dict[str, Any]) -> None:
-    if schema is not None:
-        try:
-            schema.model_validate(arguments)
-        except Exception as error:
-            line = " ".join(str(error).split())[:200]
-            raise CannotProbe(
-                f"no arguments that its schema accepts were found; give them in the configuration ({line})"
-            ) from None

@@ -16,12 +16,16 @@ from crewdoctor.model.recording import Recording
 from crewdoctor.model.report import InputUsed, Report, Rung, Scope
 from crewdoctor.model.result import Status
 from crewdoctor.model.rule import RuleOutcome, RuleStatus
+from crewdoctor.proofs import proofs
 from crewdoctor.report.exit_code import examined, exit_code, failed_by_itself, flat, missing_inputs, unanswered
+from crewdoctor.report.load import load
 from crewdoctor.report.naming import named
 from crewdoctor.report.questions import questions, stopped
 from crewdoctor.report.unseen import unseen
+from crewdoctor.stalls import stalls
 from crewdoctor.timeline.clocks import clocks, longest
 from crewdoctor.timeline.model_calls import model_calls
+from crewdoctor.trials import trials
 from crewdoctor.wire.codec import WireError, decode
 
 _LONGEST_ERROR = 120
@@ -51,6 +55,7 @@ def assemble(
     accused = tuple(each for each in shown if each.severity is not Severity.INFO)
     crew = timeline.timeline(recording)
     inventory = recording.inventory
+    facts = Evidence(recording, ledger)
     report = Report(
         format=SCHEMA,
         crewdoctor=recording.header.crewdoctor,
@@ -64,13 +69,17 @@ def assemble(
         seconds=recording.end,
         findings=accused,
         notes=tuple(each for each in shown if each.severity is Severity.INFO),
-        hangs=hangs(Evidence(recording, ledger)),
+        hangs=hangs(facts),
         questions=questions(recording, accused),
         model_calls=model_calls(recording),
         ladder=_ladder(recording, crew.rung),
         waterfall=crew.bars,
         shares=crew.shares,
+        load=load(Evidence(recording, ledger)),
         settings=inventory.settings if inventory else (),
+        proofs=proofs(facts),
+        trials=trials(facts),
+        stalls=stalls(facts),
         ledger=ledger.scopes if ledger else (),
         longest_hang=ledger.longest_hang if ledger else "",
         unexamined=_unexamined(recording, outcomes),

@@ -16,7 +16,8 @@ from crewdoctor.model.layer import Layer
 from crewdoctor.model.report import Question, Report
 from crewdoctor.model.rule import RuleStatus
 from crewdoctor.report.exit_code import HEALTHY, meaning
-from crewdoctor.report.screen import ledger, timing
+from crewdoctor.report.screen import ledger, proofs, stalls, timing
+from crewdoctor.report.screen import load as under_load
 from crewdoctor.report.screen.line import Line
 from crewdoctor.report.told import facts
 from crewdoctor.wire.redact import clean
@@ -39,7 +40,7 @@ _SIMULATED = " **SIMULATED**"
 
 def render(report: Report) -> str:
     """Return one Markdown document."""
-    rows = [*_head(report), *_findings(report), *_ignored(report), *_layers(report), *_note(report)]
+    rows = [*_head(report), *_findings(report), *_load(report), *_ignored(report), *_layers(report), *_note(report)]
     foot = _foot(report)
     length = sum(len(row) + 1 for row in (*rows, *foot))
     left_out = 0
@@ -114,6 +115,13 @@ def _explained(finding: Finding, indent: str) -> Iterator[str]:
     for each in finding.explained:
         yield f"{indent}- explains {each.code} {_code(each.subject)}: {_inline(each.message)}"
         yield from _explained(each, f"{indent}  ")
+
+
+def _load(report: Report) -> Iterator[str]:
+    """The crew many times at once, as the terminal shows it."""
+    if report.load is not None:
+        yield from _screen(under_load.lines(report, _WIDTH))
+        yield ""
 
 
 def _ignored(report: Report) -> Iterator[str]:
@@ -191,6 +199,11 @@ def _folded(report: Report) -> Iterator[tuple[str, list[str]]]:
             "Ledger: how long one silent dependency can hold each scope",
             list(_screen(ledger.lines(report.ledger, report.simulated))),
         )
+    if report.proofs:
+        title = "Settings, proved by experiment"
+        yield f"{title} ({len(report.proofs)})", list(_screen([*proofs.lines(report, every=True)]))
+    if report.stalls:
+        yield "Stall test: when a tool gives up on a silent server", list(_screen([*stalls.lines(report, every=True)]))
     idle = [each for each in report.rules if each.status is RuleStatus.NOT_APPLICABLE]
     left_out = [each for each in report.rules if each.status is RuleStatus.IGNORED and not each.ignored]
     if report.unexamined or idle or left_out:

@@ -26,7 +26,7 @@ _UNANSWERED = {
 def questions(recording: Recording, findings: Iterable[Finding]) -> tuple[Question, ...]:
     """Every step and every skip of the plans, lowest layer first, in order of planning (law 2)."""
     spans: dict[str, list[Span]] = defaultdict(list)
-    for span in recording.spans:
+    for span in (*recording.spans, *recording.experiments.spans):
         spans[span.step].append(span)
     accused = _accused(recording, findings)
     ended = {result.step.id: result for result in recording.results}
@@ -119,7 +119,7 @@ def _figure(top: list[Span], result: StepResult) -> str:
 
 def _accused(recording: Recording, findings: Iterable[Finding]) -> dict[str, list[tuple[Finding, bool]]]:
     """Step → findings with evidence from it, and whether that evidence failed or never ended there."""
-    step_of = {span.id: span.step for span in recording.spans}
+    step_of = {span.id: span.step for span in (*recording.spans, *recording.experiments.spans)}
     step_of |= {stack.id: stack.step for stack in recording.stacks}
     step_of |= {event.id: event.step for event in recording.events}
     hurt = {span.id for span in recording.spans if span.open or span.failure is not None}

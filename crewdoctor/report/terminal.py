@@ -12,7 +12,19 @@ from rich.text import Text
 from crewdoctor.model.report import Report
 from crewdoctor.report.naming import readable, shared_models
 from crewdoctor.report.screen import brief as short
-from crewdoctor.report.screen import findings, frame, hangs, layers, ledger, model_calls, settings, timing
+from crewdoctor.report.screen import (
+    findings,
+    frame,
+    hangs,
+    layers,
+    ledger,
+    load,
+    model_calls,
+    proofs,
+    settings,
+    stalls,
+    timing,
+)
 from crewdoctor.report.screen.line import Line
 
 FORMAT = "rich"
@@ -29,6 +41,7 @@ _ASCII = str.maketrans(
         "\N{RIGHTWARDS ARROW}": ">",
         "\N{FULL BLOCK}": "#",
         "\N{LIGHT SHADE}": ".",
+        "\N{DARK SHADE}": "+",
         "\N{BOX DRAWINGS HEAVY HORIZONTAL}": "=",
         "├": "|",
         "└": "`",
@@ -77,10 +90,14 @@ def _lines(report: Report, width: int, verbosity: int) -> Iterator[Line]:
     yield from frame.verdict(report)
     yield from findings.lines(report.findings, str(report.environment.get("project_root", "")), width, every=every)
     if not brief:
+        yield from load.lines(report, width)
         yield from hangs.lines(report, every=every)
     yield from model_calls.lines(report)
     if report.scope == "settings" or every:
         yield from settings.lines(report)
+    if not brief:
+        yield from proofs.lines(report, every=every)
+        yield from stalls.lines(report, every=every)
     if not brief:
         yield from layers.lines(report.questions, every=every) if every else short.examined(report)
         yield from timing.clocks(report)

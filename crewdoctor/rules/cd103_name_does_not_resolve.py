@@ -53,6 +53,7 @@ def name_does_not_resolve(evidence: Evidence) -> Iterator[Finding]:
             or way.worked
             or not way.direct
             or any(span.failure is None and span.end is not None for span in mine)
+            or (evidence.program and not any(_denied(span) for span in mine))
         ):
             continue
         names = (
@@ -82,6 +83,11 @@ def name_does_not_resolve(evidence: Evidence) -> Iterator[Finding]:
             host=way.address,
             depends_on=tuple(silent) if len(silent) == len({span.subject for span in asked}) else (),
         )
+
+
+def _denied(span: Span) -> bool:
+    """Whether the resolver itself ended it: one that was given up has told nothing."""
+    return span.failure is not None and span.failure.kind.value.startswith("dns.")
 
 
 def _knows(span: Span) -> bool:

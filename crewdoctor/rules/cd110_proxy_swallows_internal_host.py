@@ -32,23 +32,28 @@ from typing import Any
 from crewdoctor.model.evidence import Evidence
 from crewdoctor.model.finding import Finding, Fix, Quantity, Severity
 from crewdoctor.model.layer import Layer
-from crewdoctor.model.proxied import Passage, passages
-from crewdoctor.model.reach import REACH_KEYS, Reach, internal, reaches
+from crewdoctor.model.proxied import Passage
+from crewdoctor.model.reach import Reach, internal, reaches
 from crewdoctor.model.rule import rule
+from crewdoctor.model.setting import UNKNOWN, SettingValue
+from crewdoctor.passages import PASSAGE_KEYS, passages
 
 BY_ADDRESS = {"address", "range_of_address"}
 """No client resolves a name to compare it with NO_PROXY: with a proxy that serves, nobody was misled."""
 
 
-@rule("CD110", since="0.1", needs=("result:net.proxy",), uses=("inventory", "span:proxy.connect", *REACH_KEYS))
+@rule("CD110", since="0.1", needs=("result:net.proxy|program",), uses=PASSAGE_KEYS)
 def proxy_swallows_internal_host(evidence: Evidence) -> Iterator[Finding]:
     """One finding per endpoint sent through a proxy against NO_PROXY, or that only the direct way reaches."""
     for way in reaches(evidence):
         for passage in passages(evidence, way):
             decision = passage.decisions[0]
             entry = decision.get("no_proxy_entry")
-            if passage.direct is None or not (entry or internal(way.endpoint.host)):
+            tried = passage.direct is not None or passage.recorded  # a program goes one way only
+            if not tried or not (entry or internal(way.endpoint.host)):
                 continue
+            if passage.recorded and not entry and (passage.unreachable or passage.denied):
+                continue  # what ails the proxy itself is told of the proxy
             if not passage.failed and (not entry or decision.get("form") in BY_ADDRESS):
                 continue
             if passage.failed and way.worked:
@@ -62,7 +67,6 @@ def _finding(way: Reach, passage: Passage, decision: dict[str, Any], entry: str 
     severity = way.severity if passage.failed else Severity.WARNING
     if way.replaced:
         severity = Severity.INFO
-    assert passage.direct is not None
     honoured = f", which {', '.join(others)} honour{'s' if len(others) == 1 else ''}" if others and entry else ""
     send = "send" if "," in clients else "sends"
     ignored = f"a form {clients} ignore{'' if ',' in clients else 's'}{honoured}"
@@ -74,13 +78,13 @@ def _finding(way: Reach, passage: Passage, decision: dict[str, Any], entry: str 
         layer=Layer.NETWORK,
         subject=way.endpoint.subject,
         message=(
-            f"{clients} {send} {way.address} through the proxy {decision['proxy']}, which {passage.words}; the "
-            f"direct way connects in {passage.direct * 1000:.1f} ms. {meant}."
+            f"{clients} {send} {way.address} through the proxy {decision['proxy']}, which {passage.words}; "
+            f"{_direct(passage)}. {meant}."
         ),
         # A dead proxy is its own root: what the crew saw of it is evidence there.
-        evidence=((passage.exchange.id,) if passage.unreachable else passage.evidence) + (f"step:{way.step}",),
+        evidence=((passage.exchange.id,) if passage.unreachable else passage.evidence) + passage.step,
         measured=passage.measured,
-        limit=Quantity("direct connect", round(passage.direct, 6), where=way.address),
+        limit=Quantity("direct connect", _direct_seconds(passage), where=way.address),
         location=way.endpoint.location,
         fix=Fix(
             f"Name {way.endpoint.host} in NO_PROXY exactly as the URL does",
@@ -91,6 +95,16 @@ def _finding(way: Reach, passage: Passage, decision: dict[str, Any], entry: str 
         host=way.address,
         depends_on=(str(decision["subject"]),) if passage.unreachable else (),
     )
+
+
+def _direct_seconds(passage: Passage) -> SettingValue:
+    return UNKNOWN if passage.direct is None else round(passage.direct, 6)
+
+
+def _direct(passage: Passage) -> str:
+    if passage.direct is None:
+        return "the program went no other way"
+    return f"the direct way connects in {passage.direct * 1000:.1f} ms"
 
 
 def _form(decision: dict[str, Any]) -> str:

@@ -27,10 +27,11 @@ from collections.abc import Iterator
 from crewdoctor.model.evidence import Evidence
 from crewdoctor.model.finding import Finding, Fix, Quantity, Severity
 from crewdoctor.model.layer import Layer
-from crewdoctor.model.proxied import Passage, passages
-from crewdoctor.model.reach import LIMIT_KEYS, REACH_KEYS, Reach, connect_limit, internal, reaches
+from crewdoctor.model.proxied import Passage
+from crewdoctor.model.reach import LIMIT_KEYS, Reach, connect_limit, internal, reaches
 from crewdoctor.model.rule import rule
 from crewdoctor.model.setting import Seconds
+from crewdoctor.passages import PASSAGE_KEYS, passages
 
 SLOW = 2.0
 """Seconds (ours): a third of httpx' default is gone before TLS has begun."""
@@ -43,8 +44,8 @@ TIMES_DIRECT = 5.0
 @rule(
     "CD111",
     since="0.1",
-    needs=("result:net.proxy", "span:proxy.connect"),
-    uses=("inventory", *REACH_KEYS, *LIMIT_KEYS),
+    needs=("result:net.proxy|program", "span:proxy.connect|program"),
+    uses=(*PASSAGE_KEYS, *LIMIT_KEYS),
 )
 def proxy_unreachable_or_slow(evidence: Evidence) -> Iterator[Finding]:
     """One finding per proxy; the endpoint it harms most speaks for the others."""
@@ -73,7 +74,7 @@ def proxy_unreachable_or_slow(evidence: Evidence) -> Iterator[Finding]:
                 f"the proxy {decision['proxy']} ({variable}) {passage.words}, asked for {', '.join(hosts[proxy])} as "
                 f"{', '.join(str(each['client']) for each in passage.decisions)} would. {_beside(passage)}"
             ),
-            evidence=(*passage.evidence, f"step:{way.step}"),
+            evidence=(*passage.evidence, *passage.step),
             measured=passage.measured,
             limit=limit,
             fix=_fix(variable, way, passage),
@@ -90,10 +91,10 @@ def _severity(way: Reach, passage: Passage, limit: Quantity) -> Severity | None:
     if way.worked:
         return way.severity if slow and _cut_off(way, passage) else None
     named = any(each.get("no_proxy_entry") for each in passage.decisions)
-    theirs = passage.direct is not None and (named or internal(way.endpoint.host))
+    theirs = (passage.recorded or passage.direct is not None) and (named or internal(way.endpoint.host))
     if passage.unreachable or (passage.failed and not theirs):
         return way.severity
-    if passage.failed or not slow:
+    if passage.failed or passage.recorded or not slow:
         return None
     late = isinstance(limit.value, Seconds) and passage.seconds > limit.value.value
     return way.severity if late or way.replaced else Severity.WARNING
@@ -126,6 +127,8 @@ def _fix(variable: str, way: Reach, passage: Passage) -> Fix:
 
 
 def _beside(passage: Passage) -> str:
+    if passage.recorded:
+        return "Nobody tried the direct way."
     if passage.direct is None:
         return "A direct connection does not come about either: a working proxy is needed."
     return f"The direct way connects in {passage.direct * 1000:.1f} ms."

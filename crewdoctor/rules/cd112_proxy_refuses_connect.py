@@ -28,9 +28,10 @@ from collections.abc import Iterator
 from crewdoctor.model.evidence import Evidence
 from crewdoctor.model.finding import Finding, Fix, Quantity
 from crewdoctor.model.layer import Layer
-from crewdoctor.model.proxied import Passage, passages
-from crewdoctor.model.reach import REACH_KEYS, Reach, internal, reaches
+from crewdoctor.model.proxied import Passage
+from crewdoctor.model.reach import Reach, internal, reaches
 from crewdoctor.model.rule import rule
+from crewdoctor.passages import PASSAGE_KEYS, passages
 
 NEEDS_CREDENTIALS = 407
 OPENS_THE_TUNNEL = 200
@@ -39,8 +40,8 @@ OPENS_THE_TUNNEL = 200
 @rule(
     "CD112",
     since="0.1",
-    needs=("result:net.proxy", "span:proxy.connect"),
-    uses=("inventory", *REACH_KEYS),
+    needs=("result:net.proxy|program", "span:proxy.connect|program"),
+    uses=PASSAGE_KEYS,
 )
 def proxy_refuses_connect(evidence: Evidence) -> Iterator[Finding]:
     """One finding per proxy; the endpoint refused first speaks for the others."""
@@ -66,9 +67,7 @@ def proxy_refuses_connect(evidence: Evidence) -> Iterator[Finding]:
                 f"the proxy {decision['proxy']} ({variable}) answers {passage.refused} to CONNECT {hosts}, as "
                 f"{', '.join(clients)} would ask it: {_why(passage)}. The host itself was never asked."
             ),
-            evidence=tuple(
-                dict.fromkeys(each for other, one in held for each in (*one.evidence, f"step:{other.step}"))
-            ),
+            evidence=tuple(dict.fromkeys(each for _, one in held for each in (*one.evidence, *one.step))),
             measured=Quantity("answer to CONNECT", passage.refused, unit="", n=len(held)),
             limit=Quantity("opens the tunnel", OPENS_THE_TUNNEL, unit="", where=variable),
             fix=_fix(way, passage, variable),
@@ -80,6 +79,8 @@ def proxy_refuses_connect(evidence: Evidence) -> Iterator[Finding]:
 def _meant_for_the_direct_way(way: Reach, passage: Passage) -> bool:
     """NO_PROXY names it, or it is internal and reached without: then it should not have gone there (CD110)."""
     named = any(each.get("no_proxy_entry") for each in passage.decisions)
+    if passage.recorded:
+        return named
     return passage.direct is not None and (named or internal(way.endpoint.host))
 
 

@@ -26,18 +26,17 @@ certificate, or one for another name, can only be mended at the server.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from crewdoctor.model.evidence import Evidence
 from crewdoctor.model.finding import Finding, Fix, Quantity, Severity
 from crewdoctor.model.layer import Layer
-from crewdoctor.model.reach import REACH_KEYS, Reach, cost, reaches
+from crewdoctor.model.reach import Reach, cost, reaches
 from crewdoctor.model.rule import rule
-from crewdoctor.model.span import FailureKind, Span
+from crewdoctor.model.span import Span
+from crewdoctor.trust import TRUST_KEYS, Mistrust, mistrust
 
-ON_HTTPX = {"openai": "httpx", "httpx with an interceptor": "httpx"}
-"""Libraries that leave the handshake to another one."""
 AT_THE_SERVER = {9: "is not valid yet", 10: "has expired", 62: "is for another name", 64: "is for another address"}
 """OpenSSL's codes for what no trust store can mend."""
 
@@ -45,36 +44,23 @@ AT_THE_SERVER = {9: "is not valid yet", 10: "has expired", 62: "is for another n
 @rule(
     "CD120",
     since="0.1",
-    needs=("result:net.tls", "span:tls.handshake"),
-    uses=("inventory", *REACH_KEYS),
+    needs=("result:net.tls|program", "span:tls.handshake"),
+    uses=TRUST_KEYS,
 )
 def certificate_not_trusted(evidence: Evidence) -> Iterator[Finding]:
     """One finding per endpoint some client of which cannot verify its certificate, and did not get there otherwise."""
-    asked = {result.step.subject: result.facts for result in evidence.results("net.tls")}
-    probed = [span for span in evidence.spans("tls.handshake", probe="net.tls") if "sample" in span.attrs]
-    requests = [span for span in evidence.spans("http.request") if not span.step.startswith("net.")]
     for way in reaches(evidence):
-        mine = [span for span in probed if span.subject == way.endpoint.subject and _untrusted(span)]
-        through = {
-            _library(str(span.attrs.get("client")))
-            for span in requests
-            if span.failure is None and span.end is not None and _there(span, way)
-        }
-        refusing = {
-            str(client): span for span in mine for client in span.attrs["clients"] if _library(client) not in through
-        }
-        if refusing:
-            yield _finding(evidence, way, refusing, asked.get(way.endpoint.subject, {}))
+        found = mistrust(evidence, way)
+        if found is not None:
+            yield _finding(evidence, way, found)
 
 
-def _finding(evidence: Evidence, way: Reach, refusing: dict[str, Span], facts: dict[str, Any]) -> Finding:
+def _finding(evidence: Evidence, way: Reach, found: Mistrust) -> Finding:
+    refusing, seen = found.refusing, found.seen
     spans = list({span.id: span for span in refusing.values()}.values())
-    handshakes = [each for each in evidence.spans("tls.handshake") if not each.step.startswith("net.")]
-    seen = [each for each in (*way.traffic, *handshakes) if _untrusted(each) and _there(each, way)]
-    stores = [each for each in facts.get("stores", ()) if each["client"] in refusing]
-    shown = facts.get("certificate") or {}
-    said = "; ".join(f"{each['client']} looks in {_place(each)}" for each in stores)
+    said = "; ".join(f"{each['client']} looks in {_place(each)}" for each in found.stores)
     first = spans[0]
+    said = said or f"it was judged by {first.attrs.get('trust') or 'a store nobody named'}"
     happened = bool(seen) and way.severity is Severity.ERROR
     severity = Severity.INFO if way.replaced else Severity.ERROR if happened else Severity.WARNING
     return Finding(
@@ -85,30 +71,23 @@ def _finding(evidence: Evidence, way: Reach, refusing: dict[str, Span], facts: d
         subject=way.endpoint.subject,
         message=(
             f"{', '.join(refusing)} {'do' if len(refusing) > 1 else 'does'} not trust the certificate of "
-            f"{way.address}{_shown(shown)}: {_why(first)}. {said}{_elsewhere(facts)}."
+            f"{way.address}{_shown(found.certificate)}: {_why(first)}. {said}{_elsewhere(found)}."
             f"{'' if seen else ' No request of the crew itself was seen.'}"
         ),
-        evidence=tuple(dict.fromkeys([*(span.id for span in (*spans, *seen)), f"step:{first.step}"])),
+        evidence=tuple(dict.fromkeys([*(span.id for span in (*spans, *seen)), *_step(first)])),
         measured=Quantity("clients that trust it", 0, unit="clients", n=len(refusing)),
-        limit=Quantity("clients that connect", len(refusing), unit="clients", where=str(first.attrs["trust"])),
+        limit=Quantity("clients that connect", len(refusing), unit="clients", where=str(first.attrs.get("trust", ""))),
         location=way.endpoint.location,
-        fix=_fix(first, stores, facts, shown),
+        fix=_fix(first, found),
         lost=max(cost(seen, evidence), cost(way.traffic, evidence)) or first.seconds(evidence.end_of(first)),
         host=way.address,
         observed=severity is Severity.ERROR,
     )
 
 
-def _untrusted(span: Span) -> bool:
-    return span.failure is not None and span.failure.kind is FailureKind.TLS_UNTRUSTED
-
-
-def _library(client: str) -> str:
-    return ON_HTTPX.get(client, client)
-
-
-def _there(span: Span, way: Reach) -> bool:
-    return span.attrs.get("host") == way.endpoint.host and span.attrs.get("port") == way.endpoint.port
+def _step(span: Span) -> tuple[str, ...]:
+    """The probe that shook hands; a program's own steps are none."""
+    return (f"step:{span.step}",) if span.step.startswith("net.") else ()
 
 
 def _shown(certificate: dict[str, Any]) -> str:
@@ -118,7 +97,8 @@ def _shown(certificate: dict[str, Any]) -> str:
 def _why(span: Span) -> str:
     if span.attrs.get("unreadable"):
         return f"{span.attrs['trust']} cannot be read ({span.attrs['unreadable']})"
-    return str(span.attrs.get("verify_message") or "it could not be verified")
+    told = span.failure.text.rpartition("certificate verify failed: ")[2] if span.failure else ""
+    return str(span.attrs.get("verify_message") or told.partition(" (_ssl.c")[0] or "it could not be verified")
 
 
 def _place(store: dict[str, Any]) -> str:
@@ -127,23 +107,22 @@ def _place(store: dict[str, Any]) -> str:
     return f"{store['label']}{where}" + (f" and reads {read}" if read and not store["label"].startswith("env ") else "")
 
 
-def _elsewhere(facts: dict[str, Any]) -> str:
-    others = [f"{each['label']}{' (' + each['path'] + ')' if each['path'] else ''}" for each in facts.get("others", ())]
+def _elsewhere(found: Mistrust) -> str:
+    others = [f"{each['label']}{' (' + each['path'] + ')' if each['path'] else ''}" for each in found.others]
     return f"; {', '.join(others)} would have trusted it" if others else ""
 
 
-def _fix(span: Span, stores: Sequence[dict[str, Any]], facts: dict[str, Any], shown: dict[str, Any]) -> Fix:
+def _fix(span: Span, found: Mistrust) -> Fix:
     code = span.attrs.get("verify_code")
     if code in AT_THE_SERVER:
-        name = shown.get("subject") or "the certificate"
-        return Fix(
-            f"Renew it at the server: {name} {AT_THE_SERVER[code]}", f"valid until {shown.get('not_after', '')}", "text"
-        )
-    held = next((each["path"] for each in facts.get("others", ()) if each["path"]), "")
+        name = found.certificate.get("subject") or "the certificate"
+        shown = found.certificate.get("not_after", "")
+        return Fix(f"Renew it at the server: {name} {AT_THE_SERVER[code]}", f"valid until {shown}", "text")
+    held = next((each["path"] for each in found.others if each["path"]), "")
     bundle = held or "/path/to/bundle-with-this-issuer.pem"
-    variables = dict.fromkeys(each["reads"][0] for each in stores if each.get("reads"))
+    variables = dict.fromkeys(each["reads"][0] for each in found.stores if each.get("reads"))
     return Fix(
-        f"Name a bundle that holds {shown.get('issuer') or 'the issuer'} in the variable the client reads",
+        f"Name a bundle that holds {found.certificate.get('issuer') or 'the issuer'} in the variable the client reads",
         "\n".join(f'export {name}="{bundle}"' for name in variables or ("SSL_CERT_FILE",)),
         "sh",
     )

@@ -3,7 +3,8 @@
 ## What it compares
 Nothing with nothing: no limit was written. It computes what the defaults in force add up to when the provider accepts
 a request and stays silent: (retries + 1) attempts of the read timeout, the backoff between them, and as many
-executions of the task as `max_retry_limit` allows.
+executions of the task as `max_retry_limit` allows. With `--prove` the limit is read at the wire as well, where a model
+built again waits for a server of ours that stays silent.
 
 ## Why it matters
 On the defaults of openai and crewAI 1.15 that is nine attempts of 600 s: 90 minutes of silence before an exception.
@@ -31,9 +32,10 @@ from crewdoctor.model.finding import Finding, Fix, Severity
 from crewdoctor.model.layer import Layer
 from crewdoctor.model.rule import rule
 from crewdoctor.model.setting import Seconds
+from crewdoctor.proofs import PROOF_KEYS, proof_of, proved
 
 
-@rule("CD203", since="0.1", needs=("setting:llm.timeout.read", "ledger"), uses=("inventory",))
+@rule("CD203", since="0.1", needs=("setting:llm.timeout.read", "ledger"), uses=PROOF_KEYS)
 def llm_timeout_default_of_sdk(evidence: Evidence) -> Iterator[Finding]:
     """One note for all models whose timeout nobody wrote: a crew's models mostly share their defaults."""
     bare = [
@@ -49,6 +51,7 @@ def llm_timeout_default_of_sdk(evidence: Evidence) -> Iterator[Finding]:
     if not bare:
         return
     llm, setting, terms = max(bare, key=lambda each: each[2].task.value)
+    proof = proof_of(evidence, setting)
     others = f" (and {wording.plural(len(bare) - 1, 'other model')})" if bare[1:] else ""
     yield Finding(
         code="CD203",
@@ -58,9 +61,9 @@ def llm_timeout_default_of_sdk(evidence: Evidence) -> Iterator[Finding]:
         subject=llm.subject,
         message=(
             f"No timeout is set for {llm.subject}{others}: if the provider goes silent, the crew waits "
-            f"{wording.seconds(terms.task.value)} = {terms.formula} ({setting.provenance.where})."
+            f"{wording.seconds(terms.task.value)} = {terms.formula} ({setting.provenance.where}).{proved(proof)}"
         ),
-        evidence=tuple(dict.fromkeys(each[1].id for each in bare)),
+        evidence=tuple(dict.fromkeys((*(each[1].id for each in bare), *(proof.evidence if proof else ())))),
         fix=Fix("Say how long an answer may take", bounded_model(llm, 60)),
         observed=False,
     )

@@ -3,7 +3,8 @@
 ## What it compares
 What somebody wrote on the LLM (`timeout`, `max_retries`, `base_url`) with what the live client of the provider's SDK
 holds, read from the client object of the installed version. A setting the client never got is named, with the value
-that is in force instead. Where both happen to be equal it is a note.
+that is in force instead. Where both happen to be equal it is a note. With `--prove` the model, built again with a limit
+of a second, is let run into a server of ours that fails: where that ends the call after all, nothing is said.
 
 ## Why it matters
 crewAI accepts `LLM(model="gemini/...", timeout=30)`, `azure/...` and `bedrock/...` alike without a word, and drops the
@@ -34,23 +35,31 @@ from crewdoctor.model.evidence import Evidence
 from crewdoctor.model.finding import Finding, Fix, Quantity, Severity
 from crewdoctor.model.inventory import LlmEntry
 from crewdoctor.model.layer import Layer
+from crewdoctor.model.proof import Proof, Verdict
 from crewdoctor.model.rule import rule
 from crewdoctor.model.setting import UNKNOWN, UNLIMITED, Seconds, Setting, SettingValue
+from crewdoctor.proofs import PROOF_KEYS, proof_of, proved
 
 _IN_FORCE = {"timeout": "timeout.read", "api_base": "base_url"}
 
 
-@rule("CD204", since="0.1", needs=("inventory",), uses=("setting:llm.timeout.read", "setting:llm.max_retries"))
+@rule(
+    "CD204",
+    since="0.1",
+    needs=("inventory",),
+    uses=("setting:llm.timeout.read", "setting:llm.max_retries", *PROOF_KEYS),
+)
 def llm_setting_not_honoured(evidence: Evidence) -> Iterator[Finding]:
     """One finding per dropped keyword of a model."""
     models = {llm.subject: llm for llm in evidence.inventory.llms}
     for each in dropped(evidence, "llm"):
         llm = models.get(each.setting.subject)
-        if llm is not None:
-            yield _finding(evidence, each, llm)
+        proof = proof_of(evidence, each.setting)
+        if llm is not None and (proof is None or proof.verdict is Verdict.IGNORED):
+            yield _finding(evidence, each, llm, proof)
 
 
-def _finding(evidence: Evidence, each: Dropped, llm: LlmEntry) -> Finding:
+def _finding(evidence: Evidence, each: Dropped, llm: LlmEntry, proof: Proof | None) -> Finding:
     setting = each.setting
     held = _in_force(evidence, each, llm)
     asked: SettingValue = Seconds(each.seconds) if each.seconds is not None else setting.value
@@ -67,9 +76,9 @@ def _finding(evidence: Evidence, each: Dropped, llm: LlmEntry) -> Finding:
         subject=llm.subject,
         message=(
             f"`LLM({each.written})` ({setting.provenance.where}) of {llm.subject} ({llm.model}) has no effect: "
-            f"{setting.note}{_instead(each, held)}."
+            f"{setting.note}{_instead(each, held)}.{proved(proof)}"
         ),
-        evidence=tuple(dict.fromkeys((setting.id, *((held.id,) if held else ())))),
+        evidence=tuple(dict.fromkeys((setting.id, *((held.id,) if held else ()), *(proof.evidence if proof else ())))),
         measured=Quantity("timeout in force", held.value, where=held.provenance.where)
         if both and held is not None
         else None,

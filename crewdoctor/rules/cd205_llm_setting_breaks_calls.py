@@ -2,8 +2,9 @@
 
 ## What it compares
 The keywords crewAI's `LLM` does not know and therefore puts into every call of the SDK, with the arguments that call
-takes on the installed version; and the calls that were made: those that raised TypeError for such a keyword before
-anything was sent. It stays silent where a call of the model succeeded.
+takes on the installed version; and the calls that were made, those against a server of ours (`--prove`) among them:
+those that raised TypeError for such a keyword before anything was sent. It stays silent where a call of the model
+succeeded.
 
 ## Why it matters
 The crew constructs, starts, and fails at its first model call with a TypeError; with retries of the task it does so
@@ -29,6 +30,7 @@ import re
 from collections.abc import Iterator
 
 from crewdoctor import wording
+from crewdoctor.llm.experiments import CALL
 from crewdoctor.model.evidence import Evidence
 from crewdoctor.model.finding import Finding, Fix, Severity
 from crewdoctor.model.inventory import LlmEntry
@@ -41,7 +43,7 @@ _UNEXPECTED = re.compile(r"unexpected keyword argument '(\w+)'")
 _KNOWN = ("timeout", "max_retries", "max_tokens", "temperature", "top_p", "base_url", "api_key", "stream", "seed")
 
 
-@rule("CD205", since="0.1", needs=("inventory",), uses=("span:llm.call", "span:http.request"))
+@rule("CD205", since="0.1", needs=("inventory",), uses=("span:llm.call", "span:http.request", "experiments"))
 def llm_setting_breaks_calls(evidence: Evidence) -> Iterator[Finding]:
     """One finding per model and keyword."""
     for llm in evidence.inventory.llms:
@@ -52,6 +54,9 @@ def llm_setting_breaks_calls(evidence: Evidence) -> Iterator[Finding]:
         }
         calls = [span for span in evidence.spans("llm.call") if span.subject in {llm.subject, *llm.users}]
         broken = {span.id: name for span in calls if (name := _keyword(evidence, span))}
+        tried = [span for span in evidence.experiments(CALL, subject=llm.subject) if _named(span)]
+        calls += tried[:1]
+        broken |= {span.id: _named(span) for span in tried[:1]}
         if any(span.failure is None and not span.open for span in calls) or not (refused or broken):
             continue
         for name in dict.fromkeys((*broken.values(), *refused)):
@@ -66,7 +71,11 @@ def _keyword(evidence: Evidence, span: Span) -> str:
     failure = span.failure
     if failure is None or failure.kind is not FailureKind.BAD_ARGUMENT or evidence.children(span, "http.request"):
         return ""
-    found = _UNEXPECTED.search(failure.text)
+    return _named(span)
+
+
+def _named(span: Span) -> str:
+    found = _UNEXPECTED.search(span.failure.text if span.failure else "")
     return found[1] if found else ""
 
 

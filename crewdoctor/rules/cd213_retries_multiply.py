@@ -4,7 +4,7 @@
 Requests counted on the wire with the model calls the crew asked for. Three layers repeat a failing call without
 knowing of each other: the SDK (`max_retries` + 1), crewAI's rate limit layer (3, on 429 only) and the agent
 (`max_retry_limit` + 1, which repeats the whole task). They multiply. It speaks where a run of failures was not ended
-by a success.
+by a success. With `--prove` the same is counted before any storm has come, against a server of ours: that is a note.
 
 ## Why it matters
 Retries help against a lost packet. Against an outage they turn one failure into 9 (27 on 429), keep the user waiting
@@ -29,31 +29,50 @@ from collections.abc import Iterator
 
 from crewdoctor import wording
 from crewdoctor.budget import LlmTerms
-from crewdoctor.calls import FIRST_ERROR, MODEL_KEYS, Attempt, as_the_crew, attempts, told
+from crewdoctor.calls import Attempt, as_the_crew, attempts
 from crewdoctor.model.evidence import Evidence
 from crewdoctor.model.finding import Finding, Fix, Quantity, Severity
 from crewdoctor.model.inventory import LlmEntry
 from crewdoctor.model.layer import Layer
 from crewdoctor.model.rule import rule
 from crewdoctor.model.setting import Location
-from crewdoctor.model.span import FailureKind
+from crewdoctor.multiplied import PROOF_KEYS, Multiplied, cause_of, multiplied
 
 FACTOR = 2
-WORDS = {
-    FailureKind.TCP_RESET: "the connection was reset",
-    FailureKind.TCP_CLOSED: "the connection was closed before the answer was complete",
-    FailureKind.TIMEOUT_READ: "no answer within the read timeout",
-    FailureKind.TIMEOUT_CONNECT: "no connection within the connect timeout",
-}
 
 
-@rule("CD213", since="0.1", needs=("span:http.request", "span:llm.call"), uses=("inventory", "ledger"))
+@rule(
+    "CD213",
+    since="0.1",
+    needs=("span:http.request|experiments", "span:llm.call|experiments"),
+    uses=("span:http.request", "span:llm.call", "ledger", *PROOF_KEYS),
+)
 def retries_multiply(evidence: Evidence) -> Iterator[Finding]:
     """One finding per model whose longest run of failures in the crew was never ended by a success."""
     for llm in evidence.inventory.llms:
         storm = _longest_storm([each for each in attempts(evidence, llm) if _counts(each)])
+        foretold = multiplied(evidence, llm)
         if len(storm) >= FACTOR:
             yield _finding(evidence, llm, storm)
+        elif foretold is not None:
+            yield _note(llm, foretold)
+
+
+def _note(llm: LlmEntry, seen: Multiplied) -> Finding:
+    again = f", {seen.all} in {seen.executions} executions of its task" if seen.executions > 1 else ""
+    return Finding(
+        code="CD213",
+        slug="retries_multiply",
+        severity=Severity.INFO,
+        layer=Layer.LLM,
+        subject=llm.subject,
+        message=(
+            f"Where the server of {llm.subject} answers {seen.status}, one call becomes {seen.requests} requests"
+            f"{again}. Proved: {seen.said}."
+        ),
+        evidence=seen.evidence,
+        observed=False,
+    )
 
 
 def _counts(attempt: Attempt) -> bool:
@@ -74,7 +93,7 @@ def _longest_storm(made: list[Attempt]) -> list[Attempt]:
 
 def _finding(evidence: Evidence, llm: LlmEntry, storm: list[Attempt]) -> Finding:
     terms = evidence.ledger.terms(llm.subject)
-    causes = [_cause(each) for each in storm]
+    causes = [cause_of(each) for each in storm]
     cause = max(dict.fromkeys(causes), key=causes.count)
     calls = [each.call.id for each in storm]
     repeated = (max(calls.count(each) for each in calls) > 1, len(set(calls)) > 1)
@@ -98,14 +117,6 @@ def _finding(evidence: Evidence, llm: LlmEntry, storm: list[Attempt]) -> Finding
         lost=seconds,
         depends_on=tuple(each for each in (llm.subject, llm.endpoint) if each),
     )
-
-
-def _cause(attempt: Attempt) -> str:
-    if attempt.status >= FIRST_ERROR:
-        words = "" if attempt.final else told(attempt)  # CD214 quotes those
-        return f"answered {attempt.status}{f': {words}' if words else ''}"
-    failure = attempt.span.failure
-    return WORDS.get(failure.kind, failure.kind.value) if failure else "no answer"
 
 
 def _layers(
@@ -135,6 +146,3 @@ def _layers(
         fix = Fix("See why the server fails; retry less in the SDK", "LLM(..., max_retries=0)")
     place = held[0].provenance.location if held else None
     return f" {wording.TIMES} ".join(parts), tuple(setting.id for setting in held), place, fix
-
-
-__all__ = ["MODEL_KEYS", "retries_multiply"]

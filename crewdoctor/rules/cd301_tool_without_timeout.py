@@ -4,8 +4,9 @@
 The calls found in the tool's own source, and the timeouts seen in force when it was called, with what their client
 does when nobody says how long: `requests`, `urllib` and plain sockets wait for ever. It stays silent where the tool
 bounds the work in another way (`future.result(timeout=...)`, `asyncio.wait_for`), and where a limit was seen on the
-wire. A tool whose every call was answered is a note: its service is well today. One that failed, hung, or could not be
-called is a warning.
+wire. Where the stall test ran (`--prove`, `probe-tool --stall`) it decides: the tool, led to a server of ours that goes
+silent, was still waiting and nothing would have ended that; or its very line gave up. Without it, a tool whose every
+call was answered is a note: its service is well today. One that failed, hung, or could not be called is a warning.
 
 ## Why it matters
 crewAI has no timeout for tools, and `max_execution_time` does not interrupt one. A service that accepts and stays
@@ -32,9 +33,12 @@ from crewdoctor.model.evidence import Evidence
 from crewdoctor.model.finding import Finding, Severity
 from crewdoctor.model.inventory import ScanEntry, ToolEntry
 from crewdoctor.model.layer import Layer
+from crewdoctor.model.phase import Phase
 from crewdoctor.model.rule import rule
 from crewdoctor.model.setting import UNLIMITED, Seconds
+from crewdoctor.model.stall import Outcome, Stall
 from crewdoctor.remedies import bounded_call
+from crewdoctor.stalls import IN_WORDS, STALL_KEYS, ends, same_line, stalls
 from crewdoctor.toolcalls import served
 
 
@@ -42,17 +46,26 @@ from crewdoctor.toolcalls import served
     "CD301",
     since="0.1",
     needs=("inventory", "ledger"),
-    uses=("span:net.exchange", "span:http.request", "span:tool.call"),
+    uses=("span:net.exchange", "span:http.request", "span:tool.call", *STALL_KEYS),
 )
 def tool_without_timeout(evidence: Evidence) -> Iterator[Finding]:
     """One finding per tool nothing ends: it would hang, it has not."""
     for tool in evidence.inventory.tools:
+        tried = stalls(evidence, tool.subject)
+        if endless := [each for each in tried if each.outcome is Outcome.FOR_EVER]:
+            yield _shown(evidence, tool, endless)
+            continue
         known = evidence.ledger.tool(tool.subject)
         entry = next((each for each in scan_of(evidence.recording, tool.subject) if _endless(each)), None)
         client = _seen_client(evidence, tool)
         exchanges = {span.id for span in evidence.spans("net.exchange", subject=tool.subject)}
         seen = known.timeout is UNLIMITED and bool(exchanges & set(known.ids))
-        if not (entry or seen) or _contradicted(evidence, tool) or _bounded_elsewhere(evidence, tool):
+        if (
+            not (entry or seen)
+            or ends(tried, entry.location if entry else None)
+            or _contradicted(evidence, tool)
+            or _bounded_elsewhere(evidence, tool)
+        ):
             continue
         call = f"`{entry.call}`" if entry else "a connection"
         location = entry.location if entry else known.location or tool.location
@@ -74,6 +87,34 @@ def tool_without_timeout(evidence: Evidence) -> Iterator[Finding]:
             depends_on=tool.endpoints,
             observed=False,
         )
+
+
+def _shown(evidence: Evidence, tool: ToolEntry, endless: list[Stall]) -> Finding:
+    """The stall test saw it wait, in some phase, with nothing that would end it."""
+    worst = next((each for each in endless if each.phase is Phase.REQUEST), endless[0])
+    phases = wording.joined([IN_WORDS[each.phase] for each in endless])
+    line = wording.place(worst.location, evidence.inventory.project_root)
+    requests = evidence.experiments("http.request", subject=tool.subject)
+    client = next((str(each.attrs["client"]) for each in requests if each.attrs.get("client")), "socket")
+    calls = [each for each in scan_of(evidence.recording, tool.subject) if same_line(each.location, worst.location)]
+    return Finding(
+        code="CD301",
+        slug="tool_without_timeout",
+        severity=Severity.WARNING,
+        layer=Layer.TOOL,
+        subject=tool.subject,
+        message=(
+            f"Tool `{tool.name}` was still waiting for {worst.host or 'its server'} after "
+            f"{wording.seconds(worst.seconds)}{f' ({line})' if line else ''} when a server of ours in its place went "
+            f"silent {phases}: no timeout is in force there, and nothing would have ended it."
+        ),
+        evidence=tuple(dict.fromkeys(key for each in endless for key in each.evidence)),
+        location=worst.location or tool.location,
+        fix=bounded_call(calls[0].client if calls else client, calls[0].call if calls else "", at=worst.location),
+        depends_on=tool.endpoints,
+        observed=False,
+        attrs={"phases": ", ".join(each.phase.value for each in endless)},
+    )
 
 
 def _seen_client(evidence: Evidence, tool: ToolEntry) -> str:

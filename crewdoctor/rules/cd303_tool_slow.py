@@ -56,7 +56,7 @@ def tool_slow(evidence: Evidence) -> Iterator[Finding]:
     for calls in tool_calls(evidence):
         standing = [
             span
-            for span in calls.alone
+            for span in (*calls.alone, *(calls.crew if evidence.program else ()))
             if unfinished(span) and not still_failing(evidence, span) and _busy(evidence, span)
         ]
         ended = [span for span in calls.alone if not unfinished(span)] or calls.crew
@@ -91,7 +91,7 @@ def _finding(evidence: Evidence, calls: ToolCalls, span: Span, spent: float, tot
     where = "alone" if span.step.startswith(ALONE) else "in the crew"
     network = sum(each.seconds(evidence.end_of(each)) for each in wires(evidence, span, "net.exchange", "http.request"))
     if unfinished(span):
-        text = f"had not finished after {wording.seconds(took)} alone; it was in {wait.text}"
+        text = f"had not finished after {wording.seconds(took)} {where}; it was in {wait.text}"
         if answers:
             to = f" to {asked[0]}" if asked else ""
             text += f", after {wording.plural(len(answers), 'request')}{to}, each answered"

@@ -1,9 +1,10 @@
 """A tool is fine alone and slow, or failing, when several call it at once.
 
 ## What it compares
-The tool's calls one by one with the same calls four at a time. It speaks when the median of the four is at least
-twice the slowest single call and at least 0.5 s above it (both ours, beyond the noise of a shared machine), or when
-calls fail only among others. The staircase in which the four complete gives how many the service takes at once.
+The tool's calls one by one with the same calls four at a time, or those of many kickoffs at once. It speaks when
+their median is at least twice the slowest single call and at least 0.5 s above it (both ours, beyond the noise of a
+shared machine), or when calls fail only among others. The staircase in which the four complete, or what is completed
+a second (Little's law), gives how many the service takes at once.
 
 ## Why it matters
 Alone everything passes. With parallel agents, async tasks or several tool calls in one turn the service queues: the
@@ -35,6 +36,7 @@ from crewdoctor.model.layer import Layer
 from crewdoctor.model.rule import rule
 from crewdoctor.model.setting import Seconds
 from crewdoctor.model.span import Span
+from crewdoctor.ramp import RAMP_KEYS
 from crewdoctor.toolcalls import (
     TOOL_KEYS,
     ToolCalls,
@@ -45,23 +47,27 @@ from crewdoctor.toolcalls import (
     hosts,
     tool_calls,
 )
+from crewdoctor.toolload import ramped, width
 from crewdoctor.waits import WAIT_KEYS, blocked, unfinished
 
 RATIO, FLOOR = 2.0, 0.5
-STEP = 1.5
-"""Completions within so many service times belong to the first stair."""
 GUARD = "GATE = threading.BoundedSemaphore({width})  # in the tool: with GATE: ..."
 
 
-@rule("CD306", since="0.1", needs=("span:tool.call",), uses=(*TOOL_KEYS, *WAIT_KEYS, "ledger"))
+@rule("CD306", since="0.1", needs=("span:tool.call",), uses=(*TOOL_KEYS, *WAIT_KEYS, *RAMP_KEYS, "ledger"))
 def tool_slow_only_under_load(evidence: Evidence) -> Iterator[Finding]:
     """One finding per tool that worked alone and did not among others."""
     for calls in tool_calls(evidence):
+        yield from next(filter(None, (list(_of(evidence, each)) for each in (calls, ramped(evidence, calls.tool)))), ())
+
+
+def _of(evidence: Evidence, calls: ToolCalls) -> Iterator[Finding]:
+    if calls.loaded:
         calls.alone = [span for span in calls.alone if not blocked_by_us(span)]
         calls.loaded = [span for span in calls.loaded if not blocked_by_us(span)]
         well = [span for span in calls.alone if not unfinished(span) and failure_of(evidence, span) is None]
         if not well or len(well) < len(calls.alone) or not calls.loaded:
-            continue
+            return
         alone = max(span.seconds() for span in well)
         took = [span.seconds(evidence.end_of(span)) for span in calls.loaded]
         failed = [span for span in calls.loaded if _failed(evidence, span, alone)]
@@ -82,8 +88,8 @@ def _computes(evidence: Evidence, calls: ToolCalls) -> bool:
 
 
 def _finding(evidence: Evidence, calls: ToolCalls, alone: float, took: list[float], failed: list[Span]) -> Finding:
-    tool, count = calls.tool, len(took)
-    width = _width(evidence, calls.loaded, alone)
+    tool, count = calls.tool, max(int(calls.loaded[0].attrs.get("n") or 1), overlap(calls.loaded, evidence))
+    wide = width(evidence, calls.loaded, alone)
     asked = hosts(evidence, calls.loaded[0])
     owner = f"the service behind it{f' ({asked[0]})' if asked else ''}" if asked else "what it waits for"
     known = evidence.ledger.tool(tool.subject)
@@ -91,7 +97,7 @@ def _finding(evidence: Evidence, calls: ToolCalls, alone: float, took: list[floa
     bound = isinstance(known.timeout, Seconds) and failed
     if failed:
         kinds = sorted({_kind(evidence, span) for span in failed})
-        outcome = f"{len(failed)} of {count} at once failed ({', '.join(kinds)})"
+        outcome = f"{len(failed)} of {len(took)} failed, {count} at once ({', '.join(kinds)})"
         outcome += f" at its timeout of {wording.limit(known.timeout)}" if bound else ""
     else:
         outcome = f"{count} at once took {wording.seconds(min(took))} to {wording.seconds(max(took))}"
@@ -103,18 +109,18 @@ def _finding(evidence: Evidence, calls: ToolCalls, alone: float, took: list[floa
         subject=tool.subject,
         message=(
             f"Tool `{tool.name}` took {wording.seconds(alone)} alone ({wording.sample(len(calls.alone))}), and "
-            f"{outcome}; {owner} seems to take {width} at a time.{overload(evidence)}"
+            f"{outcome}; {owner} seems to take {wide} at a time.{overload(evidence)}"
         ),
         evidence=tuple(span.id for span in (*calls.alone, *calls.loaded, *_cut_in_crew(evidence, calls)))
         + (known.ids if bound else ()),
-        measured=Quantity(f"latency, {count} at once", Seconds(round(max(took), 3)), n=count),
+        measured=Quantity(f"latency, {count} at once", Seconds(round(max(took), 3)), n=len(took)),
         limit=(
             Quantity("timeout", known.timeout, where=known.where)
             if bound
             else Quantity("latency alone", Seconds(round(alone, 3)), n=len(calls.alone))
         ),
         location=known.location if bound else tool.location,
-        fix=Fix(f"Call it at most {width} at a time", GUARD.format(width=width)),
+        fix=Fix(f"Call it at most {wide} at a time", GUARD.format(width=wide)),
         lost=max(took) if failed else max(took) - alone,
         host=asked[0] if asked else "",
         depends_on=depends_on(evidence, calls.loaded[0]),
@@ -134,11 +140,3 @@ def _cut_in_crew(evidence: Evidence, calls: ToolCalls) -> list[Span]:
 def _kind(evidence: Evidence, span: Span) -> str:
     failure = failure_of(evidence, span)
     return failure.kind.value if failure else "still waiting"
-
-
-def _width(evidence: Evidence, loaded: list[Span], alone: float) -> int:
-    """How many completed within the first stair: the service's parallelism."""
-    began = min(span.start for span in loaded)
-    done = [span for span in loaded if not unfinished(span) and failure_of(evidence, span) is None]
-    service = max(alone, min((span.seconds() for span in done), default=alone))
-    return max(1, sum(1 for span in done if span.end is not None and span.end - began <= STEP * service))

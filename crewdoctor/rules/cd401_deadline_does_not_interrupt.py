@@ -4,7 +4,8 @@
 How long an agent's execution took in the crew with its `max_execution_time`. From a second beyond the limit it was
 not interrupted. This rule speaks where one call inside (a tool, a model call, a run of retries) outlived the limit
 all by itself, or where calls inside failed; where many healthy calls add up to more than the limit, the limit is too
-low for the work, and CD408 says so instead: of the two only one is reported.
+low for the work, and CD408 says so instead: of the two only one is reported. With `--prove` the user's own agent is let
+run into a server of ours that stays silent, its limit lowered to a second: what happened there is reported as well.
 
 ## Why it matters
 crewAI 1.15 runs the task in a thread and waits for its result for `max_execution_time`; then it leaves a `with
@@ -33,22 +34,51 @@ from crewdoctor.deadlines import DEADLINE_KEYS, Overrun, overruns
 from crewdoctor.model.evidence import Evidence
 from crewdoctor.model.finding import Finding, Fix, Quantity, Severity
 from crewdoctor.model.layer import Layer
+from crewdoctor.model.proof import Proof, Verdict
 from crewdoctor.model.rule import rule
-from crewdoctor.model.setting import Seconds
+from crewdoctor.model.setting import Seconds, Setting
+from crewdoctor.proofs import PROOF_KEYS, proof_of, proved
 from crewdoctor.remedies import bounded_call
 
 
 @rule(
     "CD401",
     since="0.1",
-    needs=("span:agent.execution", "setting:agent.max_execution_time"),
-    uses=(*DEADLINE_KEYS, "span:http.request"),
+    needs=("span:agent.execution|experiments", "setting:agent.max_execution_time"),
+    uses=(*DEADLINE_KEYS, "span:http.request", *PROOF_KEYS),
 )
 def deadline_does_not_interrupt(evidence: Evidence) -> Iterator[Finding]:
-    """One finding per agent, about its longest execution that outlived the limit."""
-    for overrun in overruns(evidence):
+    """One finding per agent, about its longest execution that outlived the limit, or about an experiment."""
+    told = {each.span.subject: each for each in overruns(evidence)}
+    for overrun in told.values():
         if not overrun.interrupted and not overrun.adds_up:
             yield _finding(evidence, overrun)
+    for setting in evidence.settings("agent", "max_execution_time"):
+        proof = proof_of(evidence, setting)
+        if proof is not None and proof.verdict is Verdict.IGNORED and setting.subject not in told:
+            yield _proved(setting, proof)
+
+
+def _proved(setting: Setting, proof: Proof) -> Finding:
+    limit = setting.value.value if isinstance(setting.value, Seconds) else 1.0
+    return Finding(
+        code="CD401",
+        slug="deadline_does_not_interrupt",
+        severity=Severity.ERROR,
+        layer=Layer.AGENT,
+        subject=setting.subject,
+        message=(
+            f"max_execution_time={limit:g} ({setting.provenance.where}) of {setting.subject} interrupts nothing."
+            f"{proved(proof)}"
+        ),
+        evidence=(setting.id, *proof.evidence),
+        location=setting.provenance.location,
+        fix=Fix(
+            "Limit the calls themselves: max_execution_time ends none of them",
+            f"LLM(..., timeout={max(1, int(limit / 2))}, max_retries=0)",
+        ),
+        observed=False,
+    )
 
 
 def _finding(evidence: Evidence, overrun: Overrun) -> Finding:

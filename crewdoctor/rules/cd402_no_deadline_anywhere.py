@@ -1,9 +1,9 @@
 """Nothing in this crew says how long it may take.
 
 ## What it compares
-Nothing with nothing: no agent has a `max_execution_time`, and no outer limit was named (`--outer`). It states what
-the limits that do exist add up to for one dependency that goes silent. Where the model's timeout is the SDK's default
-as well, CD203 tells the same with the formula, and this rule stays silent.
+Nothing with nothing: no agent has a `max_execution_time`, and no outer limit was named (`--outer`) or found in the
+project's files. It states what the limits that do exist add up to for one dependency that goes silent. Where the
+model's timeout is the SDK's default as well, CD203 tells the same with the formula, and this rule stays silent.
 
 ## Why it matters
 Most crews are started by something that has a limit of its own: a web server (30 to 120 s), a job (900 s), a person.
@@ -43,7 +43,7 @@ def no_deadline_anywhere(evidence: Evidence) -> Iterator[Finding]:
     """One note per crew."""
     options = evidence.recording.header.options
     limits = evidence.settings("agent", "max_execution_time")
-    if any(isinstance(setting.value, Seconds) for setting in limits) or options.outer:
+    if any(isinstance(setting.value, Seconds) for setting in limits) or evidence.ledger.outers:
         return
     defaults = [setting for setting in evidence.settings("llm", "timeout.read") if not setting.written]
     if not evidence.ledger.longest_hang or any(isinstance(setting.value, Seconds) for setting in defaults):

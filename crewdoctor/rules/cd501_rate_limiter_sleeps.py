@@ -32,6 +32,7 @@ from crewdoctor.model.layer import Layer
 from crewdoctor.model.rule import rule
 from crewdoctor.model.setting import Seconds, Setting
 from crewdoctor.model.span import Span
+from crewdoctor.ramp import PROBE as RAMPED
 from crewdoctor.waits import unfinished
 
 PAUSE = 60.0
@@ -51,9 +52,12 @@ def rate_limiter_sleeps(evidence: Evidence) -> Iterator[Finding]:
         for setting in (*evidence.settings("agent", "max_rpm"), *evidence.settings("crew", "max_rpm"))
         if isinstance(setting.value, int) and not isinstance(setting.value, bool)
     ]
-    ran = {span.step for span in evidence.spans("crew.kickoff")}
+    kickoffs, sleeps = (
+        (*evidence.spans(name), *evidence.spans(name, probe=RAMPED)) for name in ("crew.kickoff", "limiter.sleep")
+    )
+    ran = {span.step for span in kickoffs}
     by_limit: dict[str, tuple[Setting | None, list[Span]]] = {}
-    for span in (each for each in evidence.spans("limiter.sleep") if each.step in ran):
+    for span in (each for each in sleeps if each.step in ran):
         setting = _whose(limits, span)
         by_limit.setdefault(setting.id if setting else "", (setting, []))[1].append(span)
     for setting, spans in by_limit.values():

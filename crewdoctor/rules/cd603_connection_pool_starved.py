@@ -1,9 +1,10 @@
 """A tool's own requests queue for a connection of its client's pool.
 
 ## What it compares
-How long requests of one tool call, made at once, waited before anything was sent or connected, with how long their
-answers then took. It speaks from 1 s, and from half of the call's time (both ours): then the pool, not the service,
-is what the tool waits for. Error where the wait for a connection ran into the pool's own timeout.
+How long requests of one tool, made at once by one call or by many kickoffs, waited before anything was sent or
+connected, with how long their answers then took. It speaks from 1 s, and from half of the call's time (both ours):
+then the pool, not the service, is what the tool waits for. Error where the wait for a connection ran into the pool's
+own timeout.
 
 ## Why it matters
 A client shared by threads hands out at most `max_connections` connections; everybody else stands in line, and the
@@ -32,6 +33,7 @@ from crewdoctor.model.layer import Layer
 from crewdoctor.model.rule import rule
 from crewdoctor.model.setting import Seconds
 from crewdoctor.model.span import FailureKind, Span
+from crewdoctor.ramp import RAMP_KEYS, tool_levels
 from crewdoctor.toolcalls import TOOL_KEYS, hosts, queued, tool_calls, wires
 from crewdoctor.waits import unfinished
 
@@ -42,11 +44,12 @@ _POOLS = {
 }
 
 
-@rule("CD603", since="0.1", needs=("span:tool.call",), uses=TOOL_KEYS)
+@rule("CD603", since="0.1", needs=("span:tool.call",), uses=(*TOOL_KEYS, *RAMP_KEYS))
 def connection_pool_starved(evidence: Evidence) -> Iterator[Finding]:
     """One finding per tool, about the call that queued longest."""
     for calls in tool_calls(evidence):
         groups = [*([span] for span in (*calls.alone, *calls.crew)), calls.loaded]
+        groups += tool_levels(evidence, calls.tool.subject)[1]
         found = [(waited, group) for group in groups if (waited := _queued(evidence, group))]
         if found:
             waited, group = max(found, key=lambda each: each[0])

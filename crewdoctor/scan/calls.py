@@ -12,6 +12,7 @@ from crewdoctor.scan import clients
 from crewdoctor.scan.clients import Client
 from crewdoctor.scan.commands import outward_program
 from crewdoctor.scan.module import Function, Module, calls_in, dotted
+from crewdoctor.scan.repeats import ONCE, Repeats, of_client
 from crewdoctor.scan.statement import statement_at
 from crewdoctor.scan.timeouts import Limit, default_of, written
 from crewdoctor.scan.values import UNRESOLVED, Scope, live_value, value_of
@@ -35,6 +36,8 @@ class Waiting:
     """Where the limit is written, None for a default."""
     program: str = ""
     """The program of a child process that talks to the network and is told no limit of its own."""
+    repeats: Repeats = ONCE
+    """How often it may be begun again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,8 @@ class _Made:
     client: Client
     limit: Limit
     url: str = ""
+    by: ast.Call | None = None
+    """Its constructor's call."""
 
 
 def waiting_calls(module: Module, function: Function, scope: Scope) -> Iterator[Waiting]:
@@ -53,6 +58,7 @@ def waiting_calls(module: Module, function: Function, scope: Scope) -> Iterator[
         if found is None:
             continue
         client, limit, url = found
+        made = _receiver(call.func.value, scope, _DEPTH) if isinstance(call.func, ast.Attribute) else None
         here = _at(module, call.lineno, function)
         yield Waiting(
             location=here,
@@ -63,6 +69,7 @@ def waiting_calls(module: Module, function: Function, scope: Scope) -> Iterator[
             network=client.network,
             written_at=_at(module, limit.line, function) if limit.line else None,
             program=outward_program(call, scope) if client.name == "subprocess" else "",
+            repeats=of_client(client.name, call, made.by if made is not None else None, scope),
         )
 
 
@@ -156,7 +163,7 @@ def _construction(call: ast.Call, scope: Scope) -> _Made | None:
     if client is None:
         return None
     limit = written(client, call, scope, client.constructor_position) or default_of(client)
-    return _Made(client, limit, _url(client, call, scope, call.args[0] if call.args and client.network else None))
+    return _Made(client, limit, _url(client, call, scope, call.args[0] if call.args and client.network else None), call)
 
 
 def _factory(call: ast.Call, scope: Scope, depth: int) -> _Made | None:

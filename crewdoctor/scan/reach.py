@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from crewdoctor.scan.calls import Waiting, waiting_calls
 from crewdoctor.scan.module import Function, Module, calls_in, dotted, read_module
+from crewdoctor.scan.repeats import Repeats, of_decorators
 from crewdoctor.scan.values import Scope
 
 LEVELS = 3
@@ -41,11 +42,12 @@ def reachable(file: str, line: int, known: Known) -> tuple[Waiting, ...]:
     if start is None:
         return ()
     found: dict[tuple[str, int, str], Waiting] = {}
-    for here, function, level in _walk(module, start, known):
+    for here, function, level, repeats in _walk(module, start, known):
         extra = known.closure if level == 0 else {}
         scope = Scope(here, function, live={**known.live(here.file), **extra}, attributes=known.attributes)
         for each in waiting_calls(here, function, scope):
-            found.setdefault((each.location.file, each.location.line, each.call), each)
+            place = (each.location.file, each.location.line, each.call)
+            found.setdefault(place, replace(each, repeats=repeats.around(each.repeats)))
     return tuple(found.values())
 
 
@@ -53,20 +55,22 @@ def functions_at(file: str, line: int, known: Known) -> tuple[tuple[Module, Func
     """The functions the walk visits, the first one first."""
     module = read_module(file)
     start = module.function_at(line)
-    return () if start is None else tuple((here, function) for here, function, _ in _walk(module, start, known))
+    return () if start is None else tuple((here, function) for here, function, *_ in _walk(module, start, known))
 
 
-def _walk(module: Module, start: Function, known: Known) -> Iterator[tuple[Module, Function, int]]:
-    waiting: list[tuple[Module, Function, int]] = [(module, start, 0)]
+def _walk(module: Module, start: Function, known: Known) -> Iterator[tuple[Module, Function, int, Repeats]]:
+    waiting: list[tuple[Module, Function, int, Repeats]] = [(module, start, 0, of_decorators(module, start))]
     seen: set[tuple[str, int]] = set()
     while waiting and len(seen) < _MOST_FUNCTIONS:
-        here, function, level = waiting.pop(0)
+        here, function, level, repeats = waiting.pop(0)
         if (here.file, function.lineno) in seen:
             continue
         seen.add((here.file, function.lineno))
-        yield here, function, level
+        yield here, function, level, repeats
         if level < LEVELS:
-            waiting += [(*each, level + 1) for each in _called(here, function, known)]
+            waiting += [
+                (*each, level + 1, repeats.around(of_decorators(*each))) for each in _called(here, function, known)
+            ]
 
 
 def _called(module: Module, function: Function, known: Known) -> Iterator[tuple[Module, Function]]:

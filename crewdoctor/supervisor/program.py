@@ -18,6 +18,7 @@ from pathlib import Path
 from crewdoctor.model.options import Options
 from crewdoctor.model.recording import RECORD, RECORDING, VERBOSE
 from crewdoctor.model.refusal import Refusal
+from crewdoctor.supervisor.held import Held
 from crewdoctor.wire.descent import LINUX, die_with_parent
 from crewdoctor.wire.recording import RecordingWriter, header
 
@@ -32,6 +33,8 @@ _FROM_THE_TERMINAL = 0x80
 """`si_code` of what the kernel itself sends, a terminal's Ctrl-C among it: the whole process group has it already."""
 LINGERS = 3.0
 """Seconds after a signal that should have ended it from which a program that goes on is told of (ours)."""
+LOOKS = 1.0
+"""Seconds between two looks at what C code holds."""
 _ENDS = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT})
 
 
@@ -77,11 +80,16 @@ class _Watch:
         self._lingers = lingers
         self._writer = RecordingWriter(recording)
         self._writer.write(header(options))
+        self._held = Held(recording)
 
     @property
     def patience(self) -> float:
-        """Seconds until the program counts as one that lingers; a long time where nothing asked it to end."""
-        return max(0.0, self._since + LINGERS - time.monotonic()) if self._since else 3600.0
+        """Seconds until the next look: at what C code holds, or at a program that lingers."""
+        return min(LOOKS, self._left) if self._since else LOOKS
+
+    @property
+    def _left(self) -> float:
+        return max(0.0, self._since + LINGERS - time.monotonic())
 
     def signalled(self, number: int, *, passed_on: bool) -> None:
         """This process was sent a signal."""
@@ -92,8 +100,11 @@ class _Watch:
         self._event("program.signal", signal=name, passed_on=passed_on)
 
     def look(self) -> None:
-        """Tell of a program that goes on."""
-        if self._since and not self.patience:
+        """Note what C code holds, and tell of a program that goes on."""
+        at = time.monotonic() - self.zero
+        for number, each in enumerate(self._held.look(at)):
+            self._writer.write({**each, "id": f"0.{round(at * 1e6)}.{number}"})
+        if self._since and not self._left:
             self._since = 0.0
             self._event("program.lingers", signal=self.interrupted)
             self._lingers(self.interrupted)

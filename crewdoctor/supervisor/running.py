@@ -13,11 +13,12 @@ from typing import Any
 from crewdoctor.model.plan import Step
 from crewdoctor.model.result import Status, StepResult
 from crewdoctor.model.span import Failure, FailureKind
-from crewdoctor.supervisor.dump import computing, stacks_of
+from crewdoctor.supervisor.computing import computing
 from crewdoctor.supervisor.live import LiveStep, read_ready
 from crewdoctor.supervisor.worker import Worker, exit_words
 from crewdoctor.wire.codec import WireError, decode, encode
 from crewdoctor.wire.descent import end_tree, send
+from crewdoctor.wire.dumped import stacks_of
 
 BEGIN_WITHIN = 15.0
 """Seconds from the order to the step's first frame; a fork takes 25 ms, a loaded machine its time."""

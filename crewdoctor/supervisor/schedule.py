@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from crewdoctor.model.plan import Step
 
 SIDE_BY_SIDE = 6
+LED_SIDE_BY_SIDE = 10
+"""Steps led to a server of ours that fails: all they do is wait."""
 
 
 class Schedule:
@@ -24,15 +26,17 @@ class Schedule:
         A predecessor that is not of this run has ended before it, or never will: it is not waited for.
         """
         lanes = {step.lane for step in self._running.values() if step.lane}
-        free = SIDE_BY_SIDE - len(self._running)
+        led = sum(map(_led, self._running.values()))
+        free = {True: LED_SIDE_BY_SIDE - led, False: SIDE_BY_SIDE - (len(self._running) - led)}
         chosen: list[Step] = []
         for step in self.waiting:
-            if len(chosen) >= free:
-                break
+            if free[_led(step)] <= 0:
+                continue
             open_before = any(each in self._mine and each not in self._ended for each in step.after)
             if open_before or (step.lane and step.lane in lanes):
                 continue
             chosen.append(step)
+            free[_led(step)] -= 1
             lanes |= {step.lane} if step.lane else set()
         return chosen
 
@@ -60,3 +64,7 @@ class Schedule:
     def over(self) -> bool:
         """Whether every step has ended."""
         return not self.waiting and not self._running
+
+
+def _led(step: Step) -> bool:
+    return bool(step.args.get("redirected"))

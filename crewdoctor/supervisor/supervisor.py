@@ -117,9 +117,9 @@ class Supervisor:
         """Results of the steps that have ended, those of the current run included."""
         return tuple(self._register.results.values())
 
-    def start_endpoint(self, args: dict[str, Any]) -> str:
-        """Start the embedded endpoint in the own worker; it lasts until `close`. Raises CannotStart."""
-        step = Step("endpoint@embedded", "endpoint", Layer.LLM, "host:embedded", "own", _FOREVER, args)
+    def start_endpoint(self, args: dict[str, Any], name: str = "embedded") -> str:
+        """Start an embedded endpoint in the own worker; it lasts until `close`. Raises CannotStart."""
+        step = Step(f"endpoint@{name}", "endpoint", Layer.LLM, "host:embedded", "own", _FOREVER, args)
         self._pending[step.id] = step
         until = time.monotonic() + _ENDPOINT_WITHIN
         while time.monotonic() < until and step.id not in self._register.results:

@@ -14,12 +14,14 @@ from typing import Any
 from crewdoctor.model.inventory import Inventory
 from crewdoctor.model.layer import Layer
 from crewdoctor.model.plan import Plan, Step
-from crewdoctor.model.recording import Header, Recording
+from crewdoctor.model.recording import Experiments, Header, Recording
 from crewdoctor.model.result import Status, StepResult
 from crewdoctor.model.span import Event, Failure, Span, Stack
 from crewdoctor.wire.codec import WireError, decode
 from crewdoctor.wire.frames import from_line
-from crewdoctor.wire.program import Processes, given_up, inspected, last_word, merged, results_of
+from crewdoctor.wire.hosts_seen import with_hosts_seen
+from crewdoctor.wire.parts_seen import with_parts_seen
+from crewdoctor.wire.program import Processes, given_up, inspected, last_word, merged, placed, results_of
 from crewdoctor.wire.thinning import WIRE, Thinning
 
 MOST_SPANS = 100_000
@@ -186,24 +188,39 @@ class Fold:
         spans = sorted(_rooted(self.spans), key=lambda each: each.start)
         results = [*self.results, *self._cut_off()]
         if self.of_program:
+            target = self.header.options.target if self.header else ""
+            self.inventory = with_parts_seen(self.inventory, spans, target)
+            self.inventory = with_hosts_seen(self.inventory, spans) if self.inventory else None
             results = results_of(self.processes, spans, self.events, self.facts)
             spans = given_up(spans, self.events, results)
             results += [inspected(self.inventory, results[0].start)] if self.inventory and results else []
             self.last = last_word(self.last, self.events, results)
+        tried = {
+            each.id for each in (*self._planned(), *(each.step for each in results)) if each.args.get("redirected")
+        }
+        events, stacks = sorted(self.events, key=_at), sorted(placed(self.stacks, spans), key=_at)
         return Recording(
             header=self.header or Header(),
             inventory=self.inventory,
             plans=tuple(self.plans),
             results=tuple(results),
-            spans=tuple(spans),
-            events=tuple(sorted(self.events, key=lambda each: each.at)),
-            stacks=tuple(sorted(self.stacks, key=lambda each: each.at)),
+            spans=tuple(each for each in spans if each.step not in tried),
+            events=tuple(each for each in events if each.step not in tried),
+            stacks=tuple(each for each in stacks if each.step not in tried),
+            experiments=Experiments(
+                tuple(each for each in spans if each.step in tried),
+                tuple(each for each in events if each.step in tried),
+                tuple(each for each in stacks if each.step in tried),
+            ),
             notes=tuple(notes),
             simulated=tuple(dict.fromkeys(self.simulated)),
             interrupted="truncated" if self.last is None else self.last,
             end=self.end,
             recorder=self.recorder if any(self.recorder.values()) else {},
         )
+
+    def _planned(self) -> list[Step]:
+        return [step for plan in self.plans for step in plan.steps]
 
     def _missing(self) -> Iterable[str]:
         if self.garbled:
@@ -219,13 +236,17 @@ class Fold:
     def _cut_off(self) -> list[StepResult]:
         """Return a result for each step that began and has none: crewdoctor itself was killed while it ran."""
         ended = {result.step.id for result in self.results}
-        planned: dict[str, Step] = {step.id: step for plan in self.plans for step in plan.steps}
+        planned = {step.id: step for step in self._planned()}
         reason = "crewdoctor itself ended while this step ran"
         return [
             StepResult(planned[name], Status.KILLED, at, self.end, reason, None, self.facts.get(name, {}))
             for name, at in self.begun.items()
             if name not in ended and name in planned
         ]
+
+
+def _at(each: Event | Stack) -> float:
+    return each.at
 
 
 def seconds(value: Any) -> float:

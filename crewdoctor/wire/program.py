@@ -14,13 +14,15 @@ from crewdoctor.model.inventory import Inventory
 from crewdoctor.model.layer import Layer
 from crewdoctor.model.plan import Step
 from crewdoctor.model.result import Status, StepResult
-from crewdoctor.model.span import Event, FailureKind, Span
+from crewdoctor.model.span import Event, FailureKind, Span, Stack
 
 CREW, OTHER, INSPECT = "crew.kickoff", "program.process", "inspect"
 _OF_A_CREW = frozenset({"crew.kickoff", "task.execution", "agent.execution", "llm.call", "tool.call"})
 _CRASHES = frozenset({"SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE", "SIGABRT", "SIGSYS"})
 _ENDS = frozenset({"SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"})
 _FOREVER = 1e9
+_SLACK = 1.5
+"""Seconds by which the clock of a dump may be off."""
 
 
 @dataclass(slots=True)
@@ -123,6 +125,19 @@ def given_up(spans: list[Span], events: Iterable[Event], results: Iterable[StepR
         return spans
     since = min(times) - 0.05
     return [_cut(span, since) for span in spans]
+
+
+def placed(stacks: Sequence[Stack], spans: Sequence[Span]) -> list[Stack]:
+    """The stacks; one that faulthandler wrote, which knows no spans, with the latest that was open in its process."""
+    found = []
+    for stack in stacks:
+        if stack.span is None and stack.attrs.get("source") == "faulthandler":
+            began = stack.at - stack.seconds
+            going = [each for each in spans if each.step == stack.step and each.start <= began + _SLACK]
+            going = [each for each in going if each.end is None or each.end >= stack.at]
+            stack = replace(stack, span=max(going, key=lambda each: each.start).id if going else None)  # noqa: PLW2901
+        found.append(stack)
+    return found
 
 
 def last_word(last: str | None, events: Sequence[Event], results: Sequence[StepResult]) -> str | None:

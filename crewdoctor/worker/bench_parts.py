@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from crewdoctor.model.probe import CannotProbe, LoadedCrew
+from crewdoctor.model.probe import CannotProbe, LoadedCrew, Redirected
 from crewdoctor.model.span import Failure, FailureKind
 from crewdoctor.wire.lines import LONGEST_TEXT
 from crewdoctor.worker.answers import error_in
@@ -63,6 +63,12 @@ class BenchParts:
     def blocked(self) -> tuple[str, ...]:
         """What the guard has stopped in this step so far."""
         return tuple(self.stopped_writes)
+
+    def redirect(self, ports: Sequence[int] = ()) -> Redirected:
+        """Lead this process from now on. Raises CannotProbe."""
+        from crewdoctor.worker.redirect import redirect
+
+        return redirect(ports)
 
     arguments = staticmethod(realistic)
     error_in = staticmethod(error_in)

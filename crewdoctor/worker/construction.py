@@ -27,6 +27,9 @@ class Built:
     """Keys of the `config` mapping it was given: what a YAML file says."""
     dropped: dict[str, SettingValue] = field(default_factory=dict)
     """Keywords and keys of `config` that the built object does not hold."""
+    positional: tuple[Any, ...] = ()
+    given: dict[str, Any] = field(default_factory=dict, repr=False)
+    """What it was called with, as it was called: enough to build another like it. Of models alone, and with the key."""
 
 
 @dataclass(slots=True)
@@ -53,9 +56,9 @@ class Constructions:
 
 
 @contextmanager
-def watched() -> Iterator[Constructions]:
+def watched(constructions: Constructions | None = None) -> Iterator[Constructions]:
     """Within, constructors of crewai's agents, tasks, crews, LLMs and tools note who called them."""
-    constructions = Constructions()
+    constructions = Constructions() if constructions is None else constructions
     undo = watch(constructions)
     try:
         yield constructions
@@ -94,6 +97,10 @@ def _with_constructors(base: Any) -> list[Any]:
     return list(dict.fromkeys(found))
 
 
+def _is_model(kind: type) -> bool:
+    return any(each.__name__ == "BaseLLM" for each in kind.__mro__)
+
+
 def _restore(kind: Any, original: Any) -> None:
     if original is None:
         type.__delattr__(kind, "__init__")
@@ -115,6 +122,9 @@ def _noting(original: Any, constructions: Constructions) -> Any:
                 tuple(kwargs),
                 tuple(config) if isinstance(config, dict) else (),
             )
+            if _is_model(type(self)):
+                constructions.built[id(self)].positional = args
+                constructions.built[id(self)].given = dict(kwargs)
         constructions.going.add(id(self))
         try:
             original(self, *args, **kwargs)

@@ -13,11 +13,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from crewdoctor.model.inventory import Endpoint, Inventory, LlmEntry, Unexamined
+from crewdoctor.model.inventory import Endpoint, Inventory, KickoffEntry, LlmEntry, Unexamined
 from crewdoctor.model.layer import Layer
-from crewdoctor.model.setting import Provenance, Setting
+from crewdoctor.model.setting import Location, Provenance, Setting
+from crewdoctor.scan.kickoffs import kickoffs_in
 from crewdoctor.wire.codec import encode
 from crewdoctor.worker import providers
+from crewdoctor.worker.construction import watched
 from crewdoctor.worker.crew_facts import (
     agent_entries,
     agent_settings,
@@ -33,9 +35,10 @@ from crewdoctor.worker.load_reasons import deadline_passed
 from crewdoctor.worker.loaded import LoadedCrew
 from crewdoctor.worker.loader import Target, load
 from crewdoctor.worker.lock_store import lock_endpoint
-from crewdoctor.worker.machine import environment_facts, proxies, rate_limit_attempts, versions
+from crewdoctor.worker.machine import counts_tokens, environment_facts, proxies, rate_limit_attempts, versions
 from crewdoctor.worker.parts import Parts, parts_of
 from crewdoctor.worker.peers import noted_peers
+from crewdoctor.worker.platform_limits import platform_settings
 from crewdoctor.worker.provenance import Sources
 from crewdoctor.worker.providers.bedrock import keep_from_metadata
 from crewdoctor.worker.secrets_held import learn_objects
@@ -72,17 +75,20 @@ def inventory_of(target: Target, given: dict[str, Any], target_name: str) -> tup
         read = suggested_inputs(target.place)
         origins |= dict.fromkeys(read.keys() - inputs.keys(), "a kickoff in the source")
         inputs = {**read, **inputs}
-    parts = parts_of(target.crew, inputs)
+    with watched(target.constructions):  # models named by text are made here
+        parts = parts_of(target.crew, inputs)
     learn_objects([*parts.tools.values(), *(slot.live for slot in parts.slots.values())])
     origins = {name: origins[name] for name in sorted(origins.keys() - given.keys())}
     inventory = replace(
         _inventory(target, parts, inputs), target=target_name, inputs_required=required, inputs_from=origins
     )
-    return inventory, LoadedCrew(parts, inputs)
+    return inventory, LoadedCrew(parts, inputs, target.constructions)
 
 
 def _inventory(target: Target, parts: Parts, inputs: dict[str, Any]) -> Inventory:
-    sources = Sources(target.constructions, target.dotenv, target.place.root)
+    written = target.place.file.suffix.lower() in (".json", ".jsonc", ".yaml", ".yml")
+    definition = str(target.place.file) if written else ""
+    sources = Sources(target.constructions, target.dotenv, target.place.root, definition)
     unexamined = [Unexamined(subject, f"its model cannot be made: {why}") for subject, why in parts.broken.items()]
     unexamined += [Unexamined("crew", note) for note in target.found.notes]
     llms, settings, hosts, models = _models(parts, sources, unexamined)
@@ -100,6 +106,7 @@ def _inventory(target: Target, parts: Parts, inputs: dict[str, Any]) -> Inventor
     settings += agent_settings(parts, sources) + task_settings(parts, sources)
     settings += crew_settings(target.crew, f"crew:{name}", sources)
     settings += dropped_settings(parts, f"crew:{name}", sources)
+    settings += platform_settings(target.place.root, target.place.file)
     process = getattr(target.crew, "process", "sequential")
     return Inventory(
         target="",
@@ -118,10 +125,12 @@ def _inventory(target: Target, parts: Parts, inputs: dict[str, Any]) -> Inventor
         scan=tuple(entry for tool in tools for entry in tool.scan),
         inputs_given=tuple(inputs),
         unexamined=tuple(unexamined),
+        kickoffs=_kickoffs(str(target.place.file)),
         environment={
             **environment_facts(),
             "stand_in_keys": list(target.stand_ins),
             "rate_limit_attempts": rate_limit_attempts(),
+            "token_count_preflight": counts_tokens(),
         },
     )
 
@@ -181,6 +190,14 @@ def _beside(parts: Parts) -> Iterator[Endpoint | Unexamined]:
         yield from side_endpoints(parts)
     except Exception as error:  # what crewai changed its mind about must not cost the inventory
         yield Unexamined("crew", f"memory, knowledge and MCP servers could not be read: {type(error).__name__}")
+
+
+def _kickoffs(file: str) -> KickoffEntry | None:
+    found = kickoffs_in(file)
+    if found is None:
+        return None
+    location = Location(found.file, found.line, "", found.source)
+    return KickoffEntry(found.style, location, found.pool, found.workers)
 
 
 def _search(target: Target) -> tuple[str, ...]:

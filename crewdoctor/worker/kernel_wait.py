@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import platform
+import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -84,13 +85,9 @@ class KernelWait(NamedTuple):
 
 def kernel_wait(native_id: int, pid: int = 0) -> KernelWait:
     """What a thread blocks in, of this process or (without a peer) of another."""
-    try:
-        fields = Path(f"/proc/{pid or 'self'}/task/{native_id}/syscall").read_text().split()
-    except OSError:
+    number, given = _call_of(native_id, pid)
+    if not given:
         return KernelWait()
-    if len(fields) <= _ARGUMENTS or not fields[0].isdigit():
-        return KernelWait()
-    number, given = int(fields[0]), [int(each, 16) for each in fields[1 : _ARGUMENTS + 1]]
     kind = _CALLS.get(number, "")
     endless = _without_limit(number, kind, given)
     if pid or kind not in {"recv", "send", "connect"}:
@@ -101,6 +98,36 @@ def kernel_wait(native_id: int, pid: int = 0) -> KernelWait:
         # An eventfd and its like are how one thread wakes another.
         return KernelWait("file" if held - {_WAKES} else "lock", "", endless or number in _READS)
     return KernelWait(kind, peer_of(descriptors), endless)
+
+
+def native_id_of(thread: threading.Thread | None) -> int:
+    """As the kernel counts threads. A forked process still has its parent's id of the main one (Python < 3.13)."""
+    return os.getpid() if thread is threading.main_thread() else getattr(thread, "native_id", None) or 0
+
+
+def kind_of(operation: str, native_id: int) -> str:
+    """What an operation waits for; of a statement of a database only the kernel knows whether it works or waits."""
+    if operation != "database":
+        return operation
+    held = kernel_wait(native_id).kind
+    return "lock" if held == "sleep" else held or "cpu"
+
+
+def descriptors_of(native_id: int) -> list[int]:
+    """Descriptors of the call a thread of this process blocks in; empty when it does in none, or nobody can say."""
+    number, given = _call_of(native_id, 0)
+    return _descriptors(number, given) if given and number in _CALLS else []
+
+
+def _call_of(native_id: int, pid: int) -> tuple[int, list[int]]:
+    """Number and arguments of the system call a thread is in; no arguments where it is in none."""
+    try:
+        fields = Path(f"/proc/{pid or 'self'}/task/{native_id}/syscall").read_text().split()
+    except OSError:
+        return 0, []
+    if len(fields) <= _ARGUMENTS or not fields[0].isdigit():
+        return 0, []
+    return int(fields[0]), [int(each, 16) for each in fields[1 : _ARGUMENTS + 1]]
 
 
 def _descriptors(number: int, given: list[int]) -> list[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from crewdoctor.model.probe import CannotProbe
+from crewdoctor.worker.construction import Constructions
 from crewdoctor.worker.parts import Parts
 from crewdoctor.worker.providers import provider_of
 
@@ -12,8 +13,9 @@ from crewdoctor.worker.providers import provider_of
 class LoadedCrew:
     """Implements `model.probe.LoadedCrew`."""
 
-    def __init__(self, parts: Parts, inputs: dict[str, Any]) -> None:
+    def __init__(self, parts: Parts, inputs: dict[str, Any], constructions: Constructions | None = None) -> None:
         self.parts = parts
+        self.constructions = Constructions() if constructions is None else constructions
         self.crew = parts.crew
         self.inputs = inputs
 
@@ -44,6 +46,16 @@ class LoadedCrew:
         except ValueError as error:
             raise CannotProbe(f"{subject}: {error}") from None
         return held
+
+    def rebuilt(self, subject: str, seconds: float) -> tuple[Any, dict[str, float]]:
+        """The model built again, its timeouts at most `seconds`; and what they say as written. Raises CannotProbe."""
+        from crewdoctor.worker.rebuilding import rebuilt
+
+        live = self.llm(subject)
+        if provider_of(live) is None:
+            raise CannotProbe(f"a {type(live).__name__} is not a model crewdoctor knows how to build again")
+        made = rebuilt(live, self.constructions, seconds)
+        return made.model, made.written
 
     def use_embedded(self, base_url: str) -> list[str]:
         """Put the embedded endpoint under every model of the crew; subjects of what was replaced."""

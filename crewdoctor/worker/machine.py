@@ -59,6 +59,16 @@ def rate_limit_attempts() -> int:
     return held if isinstance(held, int) else _RATE_LIMIT_ATTEMPTS
 
 
+def counts_tokens() -> bool:
+    """Whether the installed crewai has the tokens of a call counted by the provider before it is made."""
+    try:
+        module = importlib.import_module("crewai.utilities.agent_utils")
+        base = importlib.import_module("crewai.llms.base_llm").BaseLLM
+    except (ImportError, AttributeError):
+        return False
+    return hasattr(module, "_proactively_summarize_context") and hasattr(base, "get_input_tokens_count")
+
+
 def versions() -> dict[str, str]:
     """Installed versions of what a crew's calls go through."""
     return {name: held for name in _PACKAGES if (held := version_of(name))}

@@ -37,19 +37,19 @@ _PROVIDERS = {
     ),
     "deepinfra": _Provider("https://api.deepinfra.com/v1/openai", "DEEPINFRA_API_KEY", "DEEPINFRA_BASE_URL"),
 }
-_FOREIGN = (
-    "anthropic",
-    "claude",
-    "gemini",
-    "google",
-    "bedrock",
-    "azure",
-    "vertex_ai",
-    "snowflake",
-    "watsonx",
-    "cohere",
-)
-"""Prefixes of models that speak another protocol; crewai gives them to another SDK."""
+_ELSEWHERE = {
+    "anthropic": "anthropic",
+    "claude": "anthropic",
+    "gemini": "gemini",
+    "google": "gemini",
+    "bedrock": "bedrock",
+    "aws": "bedrock",
+    "azure": "azure",
+    "azure_openai": "azure",
+}
+"""Prefixes of models crewai gives to another SDK than OpenAI's, to the file that knows it (`named_others.py`)."""
+_FOREIGN = ("vertex_ai", "snowflake", "watsonx", "cohere")
+"""Prefixes of models that speak a protocol this version does not."""
 
 
 @dataclass(frozen=True)
@@ -68,15 +68,21 @@ class NamedModel:
     stream: bool = True
     api: str = ""
     additional_params: dict[str, Any] = field(default_factory=dict)
+    kind: str = "openai"
+    """Whose SDK calls it: a file of `providers/`."""
 
 
 def named_model(asked: dict[str, str]) -> NamedModel:
     """Resolve `name`, `base_url`, `key_variable`. Raises TargetDoesNotLoad where it is no model we can call."""
-    name, provider = _split(asked.get("name") or _first(_NAMES)[1] or "")
+    name, provider = _split(asked.get("name") or first(_NAMES)[1] or "")
+    if provider in _ELSEWHERE.values():
+        from crewdoctor.worker.named_others import named_elsewhere
+
+        return named_elsewhere(provider, name, asked)
     known = _PROVIDERS.get(provider)
     base_url, whence = asked.get("base_url", ""), "--base-url"
     if not base_url:
-        variable, base_url = _first((known.url_variable,) if known else _BASE_URLS)
+        variable, base_url = first((known.url_variable,) if known else _BASE_URLS)
         whence = f"env {variable}" if base_url else "its provider's default"
     base_url = base_url or (known.base_url if known else _OPENAI)
     if provider.startswith("ollama"):
@@ -86,10 +92,11 @@ def named_model(asked: dict[str, str]) -> NamedModel:
         raise TargetDoesNotLoad(
             "no_such_name", f"no model is named for {base_url}", "name one: --model NAME, or set MODEL", usage=True
         )
-    return NamedModel(name or DEFAULT_MODEL, base_url, whence, _key(variable, base_url, known))
+    return NamedModel(name or DEFAULT_MODEL, base_url, whence, key_of(variable, base_url, known))
 
 
-def _key(variable: str, base_url: str, known: _Provider | None) -> str:
+def key_of(variable: str, base_url: str, known: _Provider | None = None) -> str:
+    """The key a variable holds; none is needed near by, nor by some. Raises TargetDoesNotLoad."""
     from crewdoctor.worker.hosts import endpoint, is_near
 
     held = os.environ.get(variable, "").strip()
@@ -114,10 +121,14 @@ def _split(name: str) -> tuple[str, str]:
         return rest, ""
     if prefix in _PROVIDERS and slash:
         return rest, prefix
-    if (slash and prefix in _FOREIGN) or name.startswith(("claude-", "gemini-")):
+    if slash and prefix in _ELSEWHERE:
+        return rest, _ELSEWHERE[prefix]
+    if name.startswith(("claude-", "gemini-")):
+        return name, "anthropic" if name.startswith("claude") else "gemini"
+    if slash and prefix in _FOREIGN:
         raise TargetDoesNotLoad(
             "no_such_name",
-            f"{name}: does not speak OpenAI's protocol, and this version probes models that do",
+            f"{name}: this version does not know how to call it without a crew",
             "`crewdoctor settings crew.py` shows what is set for it in a crew",
             usage=True,
         )
@@ -134,5 +145,6 @@ def _ollama(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}{port}{path if path.endswith('/v1') else path + '/v1'}"
 
 
-def _first(names: tuple[str, ...]) -> tuple[str, str]:
+def first(names: tuple[str, ...]) -> tuple[str, str]:
+    """The first of these variables that is set, and its value; empty where none is."""
     return next(((name, os.environ[name]) for name in names if os.environ.get(name)), ("", ""))

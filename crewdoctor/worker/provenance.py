@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import ast
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from crewdoctor.model.setting import Location, Provenance
+from crewdoctor.scan.definition_keys import keys_in
+from crewdoctor.scan.origin import origin_of
 from crewdoctor.scan.statement import call_at
 from crewdoctor.worker.construction import Built, Constructions
 from crewdoctor.worker.source_place import place, shown
@@ -24,6 +24,8 @@ class Sources:
     constructions: Constructions = field(default_factory=Constructions)
     dotenv: Mapping[str, int] = field(default_factory=dict)
     root: Path = field(default_factory=Path.cwd)
+    definition: str = ""
+    """The file that defines the crew, where it is no Python."""
 
     def of(self, thing: Any, name: str, *, package: str = "crewai") -> Provenance:
         """Who says what `thing.name` is. A field nobody set is a default of `package`."""
@@ -35,13 +37,36 @@ class Sources:
         if name in built.config and name not in built.keywords:
             found = self._yaml(thing, name, built)
             return found or Provenance("yaml", "a configuration file")
-        for file, line, function in built.frames:
-            written = _keyword_line(file, line, name)
-            if written:
-                return _python(file, written, function)
-        if built.frames:
+        shadowed = self._yaml(thing, name, built) if name in built.config else None
+        found = self._python(built, name)
+        return replace(found, shadows=shadowed.where) if shadowed is not None else found
+
+    def _python(self, built: Built, name: str) -> Provenance:
+        """Where the value of a keyword was written: at the call, or where the call has it from."""
+        origin = origin_of(built.frames, name)
+        if origin is None:
+            if not built.frames:
+                return self._definition(name) or Provenance("python", "set in code")
             return _python(*built.frames[0])
-        return Provenance("python", "set in code")
+        held = _python(origin.file, origin.line, origin.function)
+        if origin.variable:
+            variable = self.of_variable(origin.variable)
+            if variable is None:
+                return replace(held, where=f"{held.where}, for want of env {origin.variable}")
+            return replace(variable, location=variable.location or held.location)
+        if not origin.followed:
+            return replace(held, where=f"{held.where}, {origin.said} cannot be followed")
+        return held
+
+    def _definition(self, name: str) -> Provenance | None:
+        """The one line of a definition in JSON or YAML that says `name`; None where several do, or none."""
+        if not self.definition:
+            return None
+        found = list(keys_in(Path(self.definition), name))
+        if len(found) != 1:
+            return Provenance("yaml", shown(self.definition)) if found else None
+        file, line = found[0]
+        return Provenance("yaml", f"{shown(file)}:{line}", place(file, line))
 
     def of_variable(self, *names: str) -> Provenance | None:
         """The first of these environment variables that is set, and where."""
@@ -107,36 +132,6 @@ def at(location: Location | None, where: str = "") -> Provenance:
 
 def _python(file: str, line: int, function: str) -> Provenance:
     return at(replace(place(file, line, function), statement=call_at(file, line)))
-
-
-@lru_cache(maxsize=64)
-def _tree(file: str) -> ast.Module | None:
-    try:
-        return ast.parse(Path(file).read_bytes(), file)
-    except (OSError, SyntaxError, ValueError):
-        return None
-
-
-def _keyword_line(file: str, line: int, name: str) -> int:
-    """The line of `name=...` (or of a `"name": ...` entry) in the innermost call around `line` that has one; else 0."""
-    tree = _tree(file)
-    calls = [] if tree is None else [each for each in ast.walk(tree) if isinstance(each, ast.Call)]
-    around = [each for each in calls if each.lineno <= line <= (each.end_lineno or each.lineno)]
-    for call in sorted(around, key=lambda each: (each.lineno != line, (each.end_lineno or 0) - each.lineno)):
-        for keyword in call.keywords:
-            if keyword.arg == name:
-                return keyword.value.lineno
-        for found in _entries(call, name):
-            return found
-    return 0
-
-
-def _entries(call: ast.Call, name: str) -> Iterator[int]:
-    for node in ast.walk(call):
-        if isinstance(node, ast.Dict):
-            for key in node.keys:
-                if isinstance(key, ast.Constant) and key.value == name:
-                    yield key.lineno
 
 
 def _words_of(thing: Any) -> tuple[str, ...]:

@@ -2,11 +2,10 @@
 
 Operations on the wire are the exception: they wait for the next tick (`worker/spool.py`).
 
-One Recorder lives in each worker process. Taps are given it before anything is armed; a fork of the zygote arms it with
-the pipe of its step. Unarmed (while crewai is imported, in a process the user's code forked) it records nothing.
+One Recorder lives in each worker process; a fork of the zygote arms it with the pipe of its step. Unarmed (while crewai
+is imported, in a process the user's code forked) it records nothing.
 
-All times a caller passes or reads here are `Recorder.now()`: seconds since the recording's zero. Only `deadline` is
-`time.monotonic()`.
+All times a caller passes or reads here are `Recorder.now()`; only `deadline` is `time.monotonic()`.
 """
 
 from __future__ import annotations
@@ -108,10 +107,7 @@ class Recorder(BenchParts):
         if fd >= 0:
             os.close(fd)
 
-    @property
-    def armed(self) -> bool:
-        """Whether frames go anywhere."""
-        return not self.idle
+    armed = property(lambda self: not self.idle, doc="Whether frames go anywhere.")
 
     def now(self) -> float:
         """Seconds since the recording's zero."""
@@ -224,18 +220,18 @@ class Recorder(BenchParts):
         self._frame({"k": "fact", "step": self.step, "name": name, "value": value})
 
     def inventory(self, value: Any) -> None:
-        """Record what a crew of this very program consists of; only a program that records itself has one to tell."""
+        """Record what the crew of a program that records itself consists of."""
         self._frame({"k": "inventory", "inventory": value})
 
     def own(self, text: str) -> None:
         """Write crewdoctor's own line: a tap that disabled itself. Kept for the supervisor when no step runs."""
         if self.idle:
             self.own_lines.append(redact(text)[:LONGEST_TEXT])
-            return
-        self._frame({"k": "own", "step": self.step, "at": self.now(), "text": text[:LONGEST_TEXT]})
+        else:
+            self._frame({"k": "own", "step": self.step, "at": self.now(), "text": text[:LONGEST_TEXT]})
 
     def move(self) -> None:
-        """Tell the supervisor that something moved (bytes within a span); at most four times a second."""
+        """Tell the supervisor that bytes moved within a span; at most four times a second."""
         now = time.monotonic()
         if now - self._moved >= _MOVE_EVERY:
             self._moved, self.moved = now, False
@@ -253,6 +249,12 @@ class Recorder(BenchParts):
         record = {"k": "end", "step": self.step, "at": self.now(), "status": status, "recorder": self._spool.cost()}
         self._frame({**record, "reason": reason[:LONGEST_TEXT], "failure": encode(failure)})
 
+    def made(self, name: str) -> list[tuple[dict[str, Any], Failure | None]]:
+        """Attributes and failures of the spans called `name`, as far as they are remembered."""
+        return [
+            ({**each.attrs, **each.added}, each.failure) for each in self._spans.copy().values() if each.name == name
+        ]
+
     # --- the pipe ------------------------------------------------------------------------------------------------
 
     def flush(self) -> None:
@@ -267,6 +269,5 @@ class Recorder(BenchParts):
 
     def _lost(self, *, last: bool = False) -> None:
         """Say what was dropped, by name."""
-        lost = self._spool.lost(last=last)
-        if lost:
+        if lost := self._spool.lost(last=last):
             self._frame({"k": "dropped", "step": self.step, "at": self.now(), "spans": lost})

@@ -24,7 +24,8 @@ def serve(channel: Channel, holder: CrewHolder) -> None:
         channel.send({"r": "forked", "number": order.number, "pid": os.getpid()})
         perform(order, holder)
         strays = end_tree(os.getpid(), spare_root=True) if LINUX and children(os.getpid()) else 0
-        clean = not strays and threading.active_count() <= threads
+        spent = bool(order.step.args.get("redirected"))
+        clean = not strays and not spent and threading.active_count() <= threads
         channel.send({"r": "exited", "number": order.number, "status": 0, "strays": strays, "again": clean})
         if not clean:
             return

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Hashable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from crewdoctor.worker.kernel_wait import kernel_wait
-from crewdoctor.worker.operation import Operation
 from crewdoctor.worker.stacks import Place, whose
 
 WAITERS = frozenset({"lock", "queue"})
@@ -64,15 +61,6 @@ def _limit(waiter: Sighting, now: float) -> dict[str, Any]:
 
 def _telling(each: Sighting) -> tuple[bool, bool]:
     return each.waiting not in WAITERS, any(whose(code.co_filename) == "user" for code, _ in each.stack)
-
-
-def kind_of(operation: Operation, thread: threading.Thread | None) -> str:
-    """What an operation waits for; of a statement of a database only the kernel knows whether it works or waits."""
-    if operation.kind != "database":
-        return operation.kind
-    native = os.getpid() if thread is threading.main_thread() else getattr(thread, "native_id", None) or 0
-    held = kernel_wait(native)[0]
-    return "lock" if held == "sleep" else held or "cpu"
 
 
 def name_of(thread: threading.Thread | None, task: Any) -> str:

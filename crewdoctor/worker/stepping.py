@@ -16,6 +16,7 @@ from crewdoctor.model.plan import Step
 from crewdoctor.model.probe import CannotProbe, LoadedCrew
 from crewdoctor.model.span import Failure
 from crewdoctor.wire.codec import decode, encode
+from crewdoctor.worker import namespace, points
 from crewdoctor.worker.inflight import settle_idle
 from crewdoctor.worker.recorder import Recorder
 from crewdoctor.worker.watchdog import Watchdog
@@ -101,6 +102,8 @@ def _serve_endpoint(step: Step, recorder: Recorder) -> None:
 def perform(order: Order, holder: CrewHolder) -> None:
     """Run the step, write its frames, the last one included. Raises nothing the step raised."""
     recorder, step, me = holder.recorder, order.step, os.getpid()
+    if step.args.get("redirected"):
+        namespace.enter()  # before any thread of ours; where it is refused, the redirect does with less
     os.dup2(order.stderr, 2)
     os.close(order.stderr)
     with suppress(AttributeError, OSError, ValueError):  # no SIGUSR2, or user code replaced it: one fallback less
@@ -127,6 +130,8 @@ def perform(order: Order, holder: CrewHolder) -> None:
             stream.flush()
     recorder.end(status, reason, failure)
     recorder.disarm()
+    if points.switch.lead is not None:
+        points.switch.lead.end()  # not before: what still waits there would be seen to fail
     with suppress(AttributeError, OSError, ValueError):
         faulthandler.unregister(signal.SIGUSR2)
     for fd in (order.control, order.dump):

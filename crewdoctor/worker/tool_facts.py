@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import os
 import re
 import sys
@@ -78,11 +79,24 @@ def tool_facts(subject: str, tool: Any, parts: Parts, search: tuple[str, ...]) -
     )
     scan = [
         ScanEntry(
-            each.location, each.client, each.call, encode(each.limit.read), (subject,), redact(each.url), each.program
+            each.location,
+            each.client,
+            each.call,
+            encode(each.limit.read),
+            (subject,),
+            redact(each.url),
+            each.program,
+            *_repeated(each),
         )
         for each in waits
     ]
     return ToolFacts(entry, scan, _settings(subject, waits, attributes, location), kept)
+
+
+def _repeated(waiting: Waiting) -> tuple[int, float]:
+    held = waiting.repeats
+    endless = math.isinf(held.attempts) or math.isinf(held.slept)
+    return (0, 0.0) if endless else (int(held.attempts), round(held.slept, 3))
 
 
 def code_of(tool: Any) -> Any:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from crewdoctor.worker import context, taps
+from crewdoctor.worker import context, points, taps
 from crewdoctor.worker.hosts import sdk_library
 from crewdoctor.worker.recorder import Recorder
 
@@ -53,6 +53,7 @@ def warm_sdk(recorder: Recorder) -> dict[str, Any]:
 
 
 def _install_taps(recorder: Recorder) -> None:
+    points.install()  # beneath the taps: spans go on saying whom the user's code wanted to reach
     context.install(recorder)
     for name, install in _installers(recorder):
         _install(recorder, name, install)

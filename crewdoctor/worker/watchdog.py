@@ -26,10 +26,18 @@ from crewdoctor.worker.descendants import Descendants
 from crewdoctor.worker.descriptors import others_peer
 from crewdoctor.worker.high_descriptors import pipe
 from crewdoctor.worker.inflight import settle_idle
-from crewdoctor.worker.kernel_wait import KernelWait, children_cpu_seconds, kernel_wait, wanted_cpu_seconds
+from crewdoctor.worker.kernel_wait import (
+    KernelWait,
+    children_cpu_seconds,
+    kernel_wait,
+    kind_of,
+    native_id_of,
+    wanted_cpu_seconds,
+)
 from crewdoctor.worker.operation import Operation
 from crewdoctor.worker.recorder import Recorder
-from crewdoctor.worker.sightings import WAITERS, Sighting, kind_of, name_of, told_of
+from crewdoctor.worker.resolver_wait import nameserver_of
+from crewdoctor.worker.sightings import WAITERS, Sighting, name_of, told_of
 from crewdoctor.worker.stacks import Place, described, idle, in_own_coroutine, places, waiting, whose, within_library
 from crewdoctor.worker.taps.shared import connections_of
 from crewdoctor.worker.unseen import Unseen
@@ -163,15 +171,15 @@ class Watchdog:
             if chained is None and frame is None:
                 continue
             told_tasks.add(id(task)) if chained else told_threads.add(operation.thread_id)
-            stack = chained[2] if chained else list(places(frame))
+            thread = names.get(operation.thread_id)
             yield Sighting(
                 ("operation", key),
                 operation.started,
-                stack,
-                name_of(names.get(operation.thread_id), task),
-                kind_of(operation, names.get(operation.thread_id)),
+                chained[2] if chained else list(places(frame)),
+                name_of(thread, task),
+                kind_of(operation.kind, native_id_of(thread)),
                 operation.span or spans.get(operation.thread_id),
-                {**self._attributes(operation, now), **_stalls(held, operation.thread_id, frame)},
+                {**self._attributes(operation, native_id_of(thread), now), **_stalls(held, operation.thread_id, frame)},
             )
         for ident, frame in frames.items():
             if ident not in told_threads and (sighting := self._thread_sighting(ident, frame, names, spans, now)):
@@ -192,8 +200,7 @@ class Watchdog:
         concerns = main or span is not None or any(whose(code.co_filename) == "user" for code, _ in stack)
         if not concerns or idle(stack):
             return None
-        # The main thread of a forked process still has the native id of its parent's in `threading` (Python < 3.13).
-        native = os.getpid() if main else getattr(thread, "native_id", None) or 0
+        native = native_id_of(thread)
         seen = self._note(("thread", ident), (id(frame), frame.f_lasti), now, wanted_cpu_seconds(native))
         if seen.busy_since is not None:
             return Sighting(("busy", ident), seen.busy_since, stack, name_of(thread, None), "cpu", span)
@@ -253,12 +260,14 @@ class Watchdog:
             seen.cpu, seen.looked = cpu, now
         return seen
 
-    def _attributes(self, operation: Operation, now: float) -> dict[str, Any]:
+    def _attributes(self, operation: Operation, native: int, now: float) -> dict[str, Any]:
         attrs: dict[str, Any] = {"bytes_received": operation.bytes, **answer_part(self._recorder, operation)}
         if operation.peer:
             attrs["peer"] = operation.peer
         if operation.timeout is not None:
             attrs["timeout"] = encode(operation.timeout)
+        if operation.kind == "dns" and (asked := nameserver_of(native)):
+            attrs["nameserver"] = asked
         if operation.kind == "process":
             attrs["idle_seconds"] = round(min(self._children.idle_seconds(now), now - operation.started), 3)
             if child := child_wait(operation.peer):

@@ -6,10 +6,12 @@ usable is a TargetDoesNotLoad, noted as `load_failure`.
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 import platform
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from crewdoctor.model.inventory import Inventory
@@ -21,7 +23,6 @@ from crewdoctor.worker.machine import environment_facts, proxies, versions
 from crewdoctor.worker.named_model import NamedModel, named_model
 from crewdoctor.worker.project_paths import load_environment
 from crewdoctor.worker.provenance import Sources
-from crewdoctor.worker.providers import openai as openai_provider
 
 SUBJECT = "llm"
 _CLIENTS = ("httpx", "requests", "urllib", "aiohttp")
@@ -80,8 +81,9 @@ def _model(held: Inventory, asked: dict[str, str], sources: Sources) -> tuple[In
     from dataclasses import replace
 
     live = named_model(asked)
-    entry, settings = openai_provider.describe(live, SUBJECT, sources)
-    where = endpoint(live.base_url, "llm", used_by=(SUBJECT,), clients=(sdk_library(),), source=live.base_url_from)
+    entry, settings = _provider(live).describe(live, SUBJECT, sources)
+    library = str(entry.attrs.get("library") or sdk_library())
+    where = endpoint(live.base_url, "llm", used_by=(SUBJECT,), clients=(library,), source=live.base_url_from)
     if where is None:
         raise TargetDoesNotLoad(
             "no_such_name",
@@ -90,11 +92,15 @@ def _model(held: Inventory, asked: dict[str, str], sources: Sources) -> tuple[In
             usage=True,
         )
     provider = "openai" if where.host == "api.openai.com" else "openai-compatible"
-    entry = replace(entry, provider=provider, endpoint=where.subject)
+    entry = replace(entry, provider=provider if live.kind == "openai" else entry.provider, endpoint=where.subject)
     inventory = replace(
         held, llms=(entry,), settings=tuple(settings), endpoints=merged([where, *proxies()]), target=live.model
     )
     return inventory, WithoutCrew(live)
+
+
+def _provider(live: NamedModel) -> ModuleType:
+    return importlib.import_module(f"crewdoctor.worker.providers.{live.kind}")
 
 
 class WithoutCrew:
@@ -121,9 +127,16 @@ class WithoutCrew:
         return self._live
 
     def raw_call_arguments(self, subject: str) -> dict[str, Any]:
-        """`{"client": ..., "create": ...}` for the openai SDK, with its own defaults for whatever nobody said."""
+        """`{"client": ..., "create": ...}` for its SDK; of OpenAI, its own defaults for whatever nobody said."""
         live = self.llm(subject)
+        if live.kind != "openai":
+            held: dict[str, Any] = _provider(live).raw_call_arguments(live)
+            return held
         return {"client": {"api_key": live.api_key, "base_url": live.base_url}, "create": {"model": live.model}}
+
+    def rebuilt(self, subject: str, _seconds: float) -> tuple[Any, dict[str, float]]:
+        """Nobody wrote a timeout that could be proved. Raises CannotProbe."""
+        raise CannotProbe(f"no crew was loaded: nobody has set a timeout of {subject}")
 
     def use_embedded(self, _base_url: str) -> list[str]:
         """Nothing to replace."""

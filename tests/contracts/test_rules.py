@@ -44,7 +44,7 @@ def findings(rule: Rule, kind: str) -> list[Finding]:
 def known_ids(held: Recording) -> set[str]:
     inventory = held.inventory
     return (
-        {span.id for span in held.spans}
+        {span.id for span in (*held.spans, *held.experiments.spans)}
         | {stack.id for stack in held.stacks}
         | {event.id for event in held.events}
         | {f"step:{result.step.id}" for result in held.results}

@@ -5,6 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.lab
+
 PROGRAM = """
 import importlib, json, sys
 sys.path.insert(0, sys.argv[1])

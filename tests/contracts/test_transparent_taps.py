@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.lab
+
 PROGRAM = Path(__file__).with_name("tap_program.py")
 SYNCHRONOUS = ("requests", "urllib3", "urllib", "http_client", "httpx", "httpx_stream", "socket", "openai")
 ASYNCHRONOUS = ("httpx_async", "httpx2_async", "aiohttp", "asyncio", "openai_async")

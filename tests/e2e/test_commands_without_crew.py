@@ -32,6 +32,46 @@ def test_a_model_that_answers_is_told_phase_by_phase(crewdoctor, serve):
     assert told["verdict"].startswith("the model house-7b answers: first token after 0.")
 
 
+AWS = {"AWS_ACCESS_KEY_ID": "AKIAOFNOBODY0123", "AWS_SECRET_ACCESS_KEY": "of-nobody-0123456789abcdef"}
+OTHERS = {
+    "anthropic": ("anthropic/claude-sonnet-4-5", {"ANTHROPIC_API_KEY": "sk-ant-of-nobody-0123"}, "no limit"),
+    "claude": ("claude-haiku-4-5", {"ANTHROPIC_API_KEY": "sk-ant-of-nobody-0123"}, "no limit"),
+    "gemini": ("gemini/gemini-2.5-flash", {"GEMINI_API_KEY": "AIza-of-nobody-0123456"}, "no limit"),
+    "azure": ("azure/gpt-4o", {"AZURE_API_KEY": "azure-of-nobody-0123456"}, "300 s"),
+    "bedrock": ("bedrock/anthropic.claude-3-5-sonnet-20241022-v2:0", AWS, "300 s"),
+}
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_a_model_of_another_provider_is_called_through_its_own_sdk(crewdoctor, serve, kind):
+    model, keys, limit = OTHERS[kind]
+    url = f"http://127.0.0.1:{serve('provider', first_token=0.2, token_gap=0.01)}"
+    code, told = report(crewdoctor, "probe-llm", "--base-url", url, "--model", model, **keys)
+    (call,) = told["model_calls"]
+
+    assert (code, told["findings"]) == (0, []), told["verdict"]
+    assert (call["model"], call["status"], call["attempts"], call["failure"]) == (
+        model.partition("/")[2] or model,
+        200,
+        1,
+        "",
+    )
+    assert call["phases"][-1]["at"] >= 0.2
+    assert limit in call["limits"]
+    assert not [each for each in keys.values() if each in json.dumps(told)]
+
+
+@pytest.mark.parametrize("kind", ["anthropic", "gemini", "azure", "bedrock"])
+def test_another_providers_no_is_told_in_one_sentence(crewdoctor, serve, kind):
+    model, keys, _ = OTHERS[kind]
+    url = f"http://127.0.0.1:{serve('provider', status=401)}"
+    code, told = report(crewdoctor, "probe-llm", "--base-url", url, "--model", model, **keys)
+
+    assert code == 1
+    assert [finding["code"] for finding in told["findings"]] == ["CD214"]
+    assert "answers 401" in told["findings"][0]["message"]
+
+
 def test_the_environment_names_the_model(crewdoctor, serve, tmp_path):
     url = f"http://127.0.0.1:{serve('provider', first_token=0.05)}/v1"
     (tmp_path / ".env").write_text(f"OPENAI_BASE_URL={url}\nMODEL=openai/of-the-file\n", encoding="utf-8")
@@ -47,7 +87,11 @@ def test_the_environment_names_the_model(crewdoctor, serve, tmp_path):
         ((), {}, "no key for api.openai.com: OPENAI_API_KEY is not set"),
         (("--model", "groq-key/x", "--key-env", "GROQ_API_KEY"), {}, "GROQ_API_KEY is not set"),
         (("--base-url", "http://127.0.0.1:9/v1"), {}, "no model is named for http://127.0.0.1:9/v1"),
-        (("--model", "anthropic/claude-x"), {"OPENAI_API_KEY": "k"}, "does not speak OpenAI's protocol"),
+        (("--model", "anthropic/claude-x"), {"OPENAI_API_KEY": "k"}, "ANTHROPIC_API_KEY is not set"),
+        (("--model", "gemini-2.5-flash"), {"OPENAI_API_KEY": "k"}, "GOOGLE_API_KEY is not set"),
+        (("--model", "azure/gpt-4o"), {"AZURE_API_KEY": "k"}, "AZURE_ENDPOINT is not set"),
+        (("--model", "bedrock/anthropic.claude-x"), {"AWS_CONFIG_FILE": "/none"}, "AWS_ACCESS_KEY_ID is not set"),
+        (("--model", "snowflake/llama3"), {}, "does not know how to call it without a crew"),
         (("--model", "m", "--base-url", "nowhere"), {"OPENAI_API_KEY": "k"}, "which is no URL"),
     ],
 )

@@ -3,7 +3,7 @@
 from recordings import AGENT, CREW, LLM, TOOL, TOOL_LINE, Scene, default, scan_entry, setting, wire, written
 
 from crewdoctor.model.result import Status
-from crewdoctor.model.setting import UNLIMITED, Location, Seconds, Setting
+from crewdoctor.model.setting import OUTER, UNLIMITED, Location, Seconds, Setting
 from crewdoctor.model.span import FailureKind
 
 
@@ -34,6 +34,11 @@ def _kickoff(scene: Scene, *calls: tuple[str, float], failed: bool) -> None:
         at += seconds + 0.2
 
 
+def _gunicorn(limit: float) -> Setting:
+    where = Location("gunicorn.conf.py", 3, "", f"timeout = {limit:g}")
+    return Setting("outer:gunicorn", OUTER, "timeout", Seconds(limit), written(where), "timeout")
+
+
 def cd401_fires(scene: Scene) -> None:
     """A limit of 2 s; one tool call of 6.1 s."""
     _crew(scene, deadline=2.0)
@@ -57,13 +62,47 @@ def cd402_quiet(scene: Scene) -> None:
 
 
 def cd403_fires(scene: Scene) -> None:
-    """2 x 60 s + 0.5 s within 90 s."""
-    _crew(scene, deadline=90.0)
+    """2 x 60 s + 0.5 s within 90 s; within the 100 s of a worker."""
+    _crew(scene, _gunicorn(100.0), deadline=90.0)
 
 
 def cd403_quiet(scene: Scene) -> None:
-    """2 x 40 s + 0.5 s within 90 s."""
-    _crew(scene, deadline=90.0, read=40.0)
+    """2 x 40 s + 0.5 s within 90 s, and so within 100 s."""
+    _crew(scene, _gunicorn(100.0), deadline=90.0, read=40.0)
+
+
+def _around(scene: Scene, limit: float, *tasks: float) -> None:
+    """A crew of so many tasks, each of one tool call, under gunicorn."""
+    _crew(scene, _gunicorn(limit), deadline=None, read=limit / 8)
+    step = scene.step("crew.kickoff", CREW, 20.0, 21.0 + sum(tasks))
+    kickoff = scene.span(step, "crew.kickoff", 20.0, 20.2 + sum(tasks))
+    at = 20.1
+    for number, seconds in enumerate(tasks, 1):
+        name = f"task:{number}"
+        task = scene.span(step, "task.execution", at, at + seconds, subject=name, parent=kickoff)
+        agent = scene.span(step, "agent.execution", at, at + seconds, subject=AGENT, parent=task)
+        scene.tool(step, at + 0.1, at + seconds - 0.1, parent=agent, timeout=30.0, source="model")
+        at += seconds
+
+
+def cd502_fires(scene: Scene) -> None:
+    """A task of 41 s under a limit of 40 s."""
+    _around(scene, 40.0, 41.0)
+
+
+def cd502_quiet(scene: Scene) -> None:
+    """The same task under a limit of 90 s."""
+    _around(scene, 90.0, 41.0)
+
+
+def cd503_fires(scene: Scene) -> None:
+    """Three tasks of 14 s each under a limit of 40 s."""
+    _around(scene, 40.0, 14.0, 14.0, 14.0)
+
+
+def cd503_quiet(scene: Scene) -> None:
+    """Two of them."""
+    _around(scene, 40.0, 14.0, 14.0)
 
 
 def cd408_fires(scene: Scene) -> None:

@@ -27,6 +27,8 @@ def lines(report: Report) -> Iterator[Line]:
 
 def _told(setting: Setting) -> Line:
     note = f"  {setting.note}" if setting.note and setting.written else ""
+    shadows = setting.provenance.shadows
+    note = f" (over {shadows}){note}" if shadows else note
     return line(
         (f"{setting.name:<{_NAME}}", "" if setting.written else "dim"),
         (f"{_value(setting):<{_VALUE}}", "bold" if setting.written else ""),

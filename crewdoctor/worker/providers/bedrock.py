@@ -41,7 +41,7 @@ def describe(llm: Any, subject: str, sources: Sources) -> tuple[LlmEntry, list[S
     """Entry and effective settings of the live object."""
     client = _live(llm)
     if client is None:
-        with _no_metadata():
+        with no_metadata():
             client = llm._build_sync_client()
     base_url = str(client.meta.endpoint_url)
     where = endpoint(base_url, "llm")
@@ -120,7 +120,7 @@ def keep_from_metadata() -> None:
 
         @functools.wraps(original)
         def build(self: Any) -> Any:
-            with _no_metadata():
+            with no_metadata():
                 return original(self)
 
         module.BedrockCompletion._build_sync_client = build
@@ -129,7 +129,8 @@ def keep_from_metadata() -> None:
 
 
 @contextmanager
-def _no_metadata() -> Iterator[None]:
+def no_metadata() -> Iterator[None]:
+    """Within, boto3 does not ask the machine's metadata address for credentials."""
     before = os.environ.get(_METADATA)
     os.environ[_METADATA] = "true"
     try:

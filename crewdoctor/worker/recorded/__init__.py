@@ -19,6 +19,7 @@ from crewdoctor.wire.redact import learn_environment, redact
 from crewdoctor.worker import context, late, taps
 from crewdoctor.worker.high_descriptors import pipe
 from crewdoctor.worker.recorded import crews, exits, imports, prompts
+from crewdoctor.worker.recorded.held import Held
 from crewdoctor.worker.recorded.place import Place, opened
 from crewdoctor.worker.recorder import Recorder
 from crewdoctor.worker.watchdog import Watchdog
@@ -29,8 +30,11 @@ _FOREVER = float("inf")
 class _Beating(Watchdog):
     """Says at every look that something still blocks: nobody else will know when this process was killed."""
 
+    held: Held
+
     def look(self, *, everything: bool = False) -> None:
         """Look once, and say that there was somebody to look."""
+        self.held.wind()
         super().look(everything=everything)
         if self._due or self._recorder.in_flight():
             self._recorder.move()
@@ -44,6 +48,7 @@ class Recorded:
         self.recorder = Recorder()
         self._watchdog: Watchdog | None = None
         self._control = -1
+        self._held: Held | None = None
 
     def begin(self) -> None:
         """Arm the recorder for this process, and say which one it is."""
@@ -57,7 +62,14 @@ class Recorded:
             layer=Layer.CREW,
         )
         argv = [redact(each) for each in (sys.orig_argv or [sys.executable])]
-        told = {"argv": argv, "pid": os.getpid(), "parent": os.getppid(), "began": self.began - self.place.zero}
+        self._held = Held(self.recorder)
+        told = {
+            "held": self._held.fd,
+            "argv": argv,
+            "pid": os.getpid(),
+            "parent": os.getppid(),
+            "began": self.began - self.place.zero,
+        }
         self.recorder.fact("program", {**told, "python": sys.version.split()[0]})
         self.watch()
 
@@ -65,11 +77,16 @@ class Recorded:
         """Look at what blocks from now on."""
         reading, self._control = pipe()
         self._watchdog = _Beating(self.recorder, reading, os.path.realpath(Path.cwd()))
+        assert self._held is not None
+        self._watchdog.held = self._held
+        self._held.wind()
         self._watchdog.start()
 
     def rest(self) -> None:
         """Stop looking: no thread of ours may run while this process forks."""
         watchdog, self._watchdog = self._watchdog, None
+        if self._held is not None:
+            self._held.rest()
         if watchdog is not None:
             watchdog.stop()
             for fd in (self._control, watchdog._control):
@@ -79,6 +96,8 @@ class Recorded:
     def forked(self) -> None:
         """In a child: a process of its own from here on."""
         self.place = replace(self.place, again=0)
+        if self._held is not None:
+            self._held.close()
         crews.forked()
         self.begin()
 

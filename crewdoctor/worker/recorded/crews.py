@@ -19,6 +19,7 @@ from crewdoctor.wire.codec import encode
 from crewdoctor.wire.redact import learn_environment
 from crewdoctor.worker.construction import Built, Constructions, watch
 from crewdoctor.worker.late import when_imported
+from crewdoctor.worker.recorded import surroundings
 from crewdoctor.worker.recorder import Recorder
 from crewdoctor.worker.source_place import is_users
 from crewdoctor.worker.taps.tap import Tap
@@ -81,6 +82,7 @@ class _Crews:
 
         learn_environment(os.environ)
         learn_modules()
+        surroundings.tell(self.recorder)
         root = Path.cwd()
         found = Found(crew, "recorded", "", inputs)
         target = Target(found, _place(root), self.constructions, lines_of(root / ".env"))

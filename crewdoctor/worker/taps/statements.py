@@ -43,12 +43,12 @@ def install(recorder: Recorder) -> None:
     tap = Tap("statements", recorder)
 
     def mailed(server: Any, *_args: Any, **_kwargs: Any) -> None:
-        if guarded(recorder):
+        if guarded(recorder, on_wire=True):
             stop(recorder, "send mail through", str(getattr(server, "_host", "")))
 
     def executed(cursor: Any, statement: Any, *_args: Any, **_kwargs: Any) -> None:
         note_limit(cursor, statement)
-        if guarded(recorder) and not is_query(statement):
+        if guarded(recorder, on_wire=True) and not is_query(statement):
             stop(recorder, "SQL", str(statement).split(None, 1)[0].upper() if statement else "")
 
     def mail(module: ModuleType) -> None:

@@ -51,7 +51,8 @@ class _Handshake(TimedSpan):
             self.end(version=tls.version(), issuer=_issuer(tls))
 
     def failed(self, error: BaseException) -> None:
-        self.end(classify(error, "tls"))
+        told = {name: getattr(error, name, None) for name in ("verify_code", "verify_message")}
+        self.end(classify(error, "tls"), **{name: held for name, held in told.items() if held})
 
 
 class _Step:

@@ -19,6 +19,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from crewdoctor.worker.points import switch
 from crewdoctor.worker.recorder import Recorder
 from crewdoctor.worker.stacks import whose
 from crewdoctor.worker.taps.tap import BlockedWouldWrite, Tap, name_here, subject_here
@@ -55,15 +56,16 @@ _WITHIN_A_TASK = frozenset({"task.execution", "agent.execution"})
 _MACHINERY = frozenset({"crewai", "crewai_core"})
 
 
-def guarded(recorder: Recorder) -> bool:
+def guarded(recorder: Recorder, *, on_wire: bool = False) -> bool:
     """Whether the running code is a tool's call with invented arguments, or the user's own on what a task invented.
 
+    `on_wire`: what it would change lies behind a connection; where those are led to us, nothing does.
     Code no span claims (a thread the tool made by itself) counts as the tool's only where the step is the tool alone.
     """
-    if recorder.writes_blocked <= 0 or not recorder.armed:
+    if recorder.writes_blocked <= 0 or not recorder.armed or (on_wire and switch.lead is not None):
         return False
     name = name_here(recorder)
-    if name == "tool.call":
+    if name in {"tool.call", "tool.stall"}:
         return subject_here(recorder) not in recorder.may_write
     if name in _WITHIN_A_TASK:
         return _users_own()
@@ -91,7 +93,7 @@ def stop(recorder: Recorder, what: str, target: str) -> None:
 
 def may_send(recorder: Recorder, method: str, host: str, path: str) -> None:
     """Stop an HTTP request that may change the world. Raises BlockedWouldWrite."""
-    if method.upper() in _READING_METHODS or not guarded(recorder):
+    if method.upper() in _READING_METHODS or not guarded(recorder, on_wire=True):
         return
     path = path.partition("?")[0]
     if any(host == known or host.endswith(f".{known}") for known in READ_BY_POST) or _INFERENCE.search(path):

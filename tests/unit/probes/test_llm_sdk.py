@@ -24,6 +24,8 @@ from crewdoctor.probes import llm_sdk
 from crewdoctor.wire.frames import from_line
 from crewdoctor.worker.recorder import Recorder
 
+pytestmark = pytest.mark.lab
+
 SUBJECT = "agent:analyst/llm"
 
 

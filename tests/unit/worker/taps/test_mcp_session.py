@@ -24,6 +24,7 @@ def runs():
     return found
 
 
+@pytest.mark.lab
 def test_a_user_notices_nothing(runs):
     assert runs["on"]["noticed"] == runs["off"]["noticed"]
     assert [False, "three rows"] in runs["off"]["noticed"]

@@ -18,7 +18,7 @@ from crewdoctor.model.plan import Step
 from crewdoctor.model.recording import Header, Recording
 from crewdoctor.model.result import Status, StepResult
 from crewdoctor.model.setting import UNKNOWN, UNLIMITED, Location, Provenance, Seconds, Setting
-from crewdoctor.model.span import Span
+from crewdoctor.model.span import Failure, FailureKind, Span
 
 WRITTEN = Provenance("python", "crew.py:14", Location("crew.py", 14))
 SDK = Provenance("default", "default of openai 2.54.0")
@@ -305,3 +305,76 @@ def test_every_model_of_a_crew_has_terms():
     assert ledger.would_end_llm(caller).text == "its read timeout of 40 s (crew.py:14) would have ended this attempt"
     assert ledger.terms(foreign) is None
     assert [each.subject for each in ledger.models] == [MODEL, planner, caller]
+
+
+def test_a_count_of_tokens_before_each_call_doubles_what_a_silent_provider_holds():
+    base = crew(tool=Seconds(1.0))
+    entry = replace(base.inventory.llms[0], attrs={"token_count_preflight": True})
+    window = Setting(AGENT, "agent", "respect_context_window", value=True, provenance=SDK)
+    inventory = replace(base.inventory, llms=(entry,), settings=(*base.inventory.settings, window))
+    asked = replace(inventory, environment={"token_count_preflight": True})
+
+    assert ceiling(ledger_of(replace(base, inventory=inventory)), "agent") == Seconds(5404.5)
+    counted = ledger_of(replace(base, inventory=asked))
+    assert ceiling(counted, "agent") == Seconds(10809.0)
+    assert counted.models[0].attempts == 18
+    assert "2 requests (token count, call)" in counted.longest_hang
+    assert ceiling(counted, "llm call") == Seconds(1801.5)
+    off = replace(window, value=False)
+    asked = replace(asked, settings=(*base.inventory.settings, off))
+    assert ceiling(ledger_of(replace(base, inventory=asked)), "agent") == Seconds(5404.5)
+
+
+def test_retries_that_nobody_can_read_multiply_nothing_and_are_called_unknown():
+    base = crew(read=30.0, retries=None)
+    terms = ledger_of(base).models[0]
+
+    assert terms.attempt == Seconds(30.0)
+    assert terms.call is UNKNOWN
+    assert "nobody knows how many" in terms.formula
+    assert ledger_of(crew(read=UNLIMITED, retries=None)).models[0].call is UNLIMITED
+
+
+def test_of_the_package_litellm_an_exception_ends_the_task_at_once_and_bedrock_sleeps_longer():
+    base = crew(read=10.0)
+    behind = replace(base.inventory, llms=(replace(base.inventory.llms[0], provider="litellm"),))
+    amazon = replace(base.inventory, llms=(replace(base.inventory.llms[0], provider="bedrock"),))
+
+    assert ledger_of(replace(base, inventory=behind)).models[0].made == 1
+    assert ledger_of(replace(base, inventory=amazon)).models[0].call == Seconds(33.0)
+
+
+def test_each_address_that_drops_connects_costs_its_timeout_again():
+    dropped = Failure(FailureKind.TIMEOUT_CONNECT, "timed out")
+    where = {"host": "model.test", "port": 443}
+    connects = [
+        Span(
+            "1", "s", "tcp.connect", 0.0, 5.0, Layer.NETWORK, failure=dropped, attrs={**where, "address": "2001:db8::1"}
+        ),
+        Span("2", "s", "tcp.connect", 5.0, 5.1, Layer.NETWORK, attrs={**where, "address": "192.0.2.1"}),
+    ]
+    base = crew(read=20.0, spans=connects)
+    reached = replace(base.inventory.llms[0], endpoint="host:model.test:443")
+    ledger = ledger_of(replace(base, inventory=replace(base.inventory, llms=(reached,))))
+
+    assert ledger.models[0].attempt == Seconds(25.0)
+    assert "(1 dropped \N{MULTIPLICATION SIGN} 5 s + 20 s)" in ledger.models[0].call_formula
+    assert ledger_of(base).models[0].attempt == Seconds(20.0)
+
+
+@pytest.mark.parametrize(
+    ("attempts", "expected", "told"),
+    [
+        (4, Seconds(46.0), "tool:lookup silent: 4 attempts \N{MULTIPLICATION SIGN} 10 s + 6 s backoff, tools.py:9"),
+        (0, UNLIMITED, "for ever (tool:lookup is tried without an end)"),
+    ],
+)
+def test_a_tool_that_tries_again_lasts_as_often_as_it_tries(attempts, expected, told):
+    entry = ScanEntry(
+        Location("tools.py", 9), "requests", "requests.get", {"timeout": 10.0}, (TOOL,), attempts=attempts, slept=6.0
+    )
+    ledger = ledger_of(crew(read=0.5, retries=0, scan=(entry,)))
+
+    assert ledger.tool(TOOL).timeout == Seconds(10.0)
+    assert ceiling(ledger, "tool call") == expected
+    assert told in ledger.longest_hang

@@ -5,8 +5,6 @@ from __future__ import annotations
 import linecache
 import os
 import re
-import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,8 @@ _THREAD = re.compile(r"(?:Current thread|Thread) 0x[0-9a-f]+(?: \[(?P<name>[^\]]
 _FRAME = re.compile(r'  File "(?P<file>.*)", line (?P<line>\d+) in (?P<function>.*)')
 _OURS = str(Path(__file__).resolve().parent.parent) + os.sep
 _LIBRARY = re.compile(r"[/\\](?:site-packages|dist-packages|lib[/\\]python3\.\d+)[/\\]")
+_WAITS = re.compile(r"[/\\]lib[/\\]python3\.\d+[/\\](?:(?:selectors|threading|queue|socket|ssl)|.*[/\\]thread)\.py$")
+"""Modules of the standard library whose innermost line is a wait without the interpreter."""
 
 HELD = "gil"
 """Waiting for C code that holds the interpreter and does not compute: no thread of Python could say more."""
@@ -29,7 +29,9 @@ def stacks_of(text: str, *, at: float, seconds: float, computing: bool, span: st
             frame = {"file": match["file"], "line": int(match["line"]), "function": match["function"]}
             threads[-1].append({**frame, "source": linecache.getline(match["file"], int(match["line"])).strip()[:200]})
     records: list[dict[str, Any]] = []
-    for frames in reversed(threads):  # faulthandler lists the main thread last
+    # One that stands in a wait of Python's own gave the interpreter away.
+    holding = [frames for frames in threads if frames and not _WAITS.search(frames[0]["file"])]
+    for frames in reversed(holding or threads):  # faulthandler lists the main thread last
         theirs = [frame for frame in frames if not frame["file"].startswith(_OURS)]
         user = [frame for frame in theirs if not _LIBRARY.search(frame["file"]) and frame["file"][:1] != "<"]
         if theirs and (user or not records):
@@ -48,20 +50,3 @@ def stacks_of(text: str, *, at: float, seconds: float, computing: bool, span: st
                 }
             )
     return records
-
-
-def computing(pid: int, over: float = 0.05) -> bool:
-    """Whether some thread of a process computes, or queues for a CPU, most of a short while."""
-    before = _wanted_cpu(pid)
-    time.sleep(over)
-    return any(after - before.get(task, after) >= over / 2 for task, after in _wanted_cpu(pid).items())
-
-
-def _wanted_cpu(pid: int) -> dict[str, float]:
-    """Seconds each thread ran or waited to run; empty where the kernel does not say."""
-    found: dict[str, float] = {}
-    for path in Path(f"/proc/{pid}/task").glob("*/schedstat"):
-        with suppress(OSError, ValueError):
-            running, queued, *_ = path.read_text().split()
-            found[path.parent.name] = (int(running) + int(queued)) / 1e9
-    return found
