@@ -13,7 +13,7 @@ PYTEST = $(BIN)/python -m pytest -q -n $(JOBS) --dist loadscope
 # Compiled files go beside the project, whatever the environment says of bytecode.
 RUN := env -u PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX=$(CURDIR)/.cache/pyc
 
-.PHONY: setup quick test demo scoreboard bench-probe-llm bench-recorder bench-ground-truth bench-preflight bench-hook facts matrix matrix-versions lock docs clean
+.PHONY: setup quick test demo scoreboard scoreboard-run bench-probe-llm bench-recorder bench-ground-truth bench-preflight bench-hook facts matrix matrix-versions lock docs clean
 
 setup: $(STAMP)
 
@@ -40,6 +40,10 @@ demo: $(STAMP)
 
 scoreboard: $(STAMP)
 	$(RUN) $(BIN)/python fixtures/scoreboard.py --seed $(SEED) --jobs $(SCORE_JOBS)
+
+# The same crews as programs under `crewdoctor run`. A row may show less there: nothing is probed.
+scoreboard-run: $(STAMP)
+	$(RUN) $(BIN)/python fixtures/scoreboard.py --run --bare 0 --seed $(SEED) --jobs $(SCORE_JOBS)
 
 # What rules believe of crewai and its SDKs, measured on the installed versions; a claim that does not hold fails.
 facts: $(STAMP)

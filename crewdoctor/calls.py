@@ -27,6 +27,13 @@ PASSING = frozenset({408, 409, 425, TOO_MANY})
 """Client errors that another moment may change (RFC 9110, RFC 8470); openai-python repeats them too."""
 SPENT = re.compile(r"\binsufficient_quota\b")
 """OpenAI's code of a 429 that no waiting ends."""
+TOO_LONG = re.compile(
+    r"\bcontext_length_exceeded\b|\bmaximum context length\b|\bprompt is too long\b|\binput is too long\b"
+    r"|\brequest too large\b|\bexceeds the (?:maximum|context)\b.*\btokens?\b",
+    re.IGNORECASE,
+)
+"""How OpenAI, Anthropic, Bedrock, Gemini and vLLM say that a request is longer than the model takes."""
+_OF_LENGTH = frozenset({400, 413, TOO_MANY})
 LONGEST_WORDS = 200
 _MESSAGE = re.compile(r"""['"](?:message|detail)['"]: (['"])(.+?)\1[,}]""")
 _TAGS = re.compile(r"<[^>]{1,200}>")
@@ -118,6 +125,12 @@ def told(attempt: Attempt) -> str:
     found = _MESSAGE.search(failure.text)
     words = " ".join(_TAGS.sub(" ", found.group(2) if found else failure.text).split()).rstrip(".")
     return words if len(words) <= LONGEST_WORDS else f"{words[: LONGEST_WORDS - 1].rstrip()}…"
+
+
+def too_long(attempt: Attempt) -> bool:
+    """Whether it was turned away for its length: no other moment, and no other attempt, takes it."""
+    failure = attempt.call.failure
+    return attempt.status in _OF_LENGTH and failure is not None and TOO_LONG.search(failure.text) is not None
 
 
 def attempts(evidence: Evidence, llm: LlmEntry) -> list[Attempt]:

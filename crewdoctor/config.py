@@ -33,6 +33,8 @@ _INTERNAL = frozenset(
         "model",
         "input_origins",
         "scale",
+        "confirm",
+        "change",
         "yes_load_this_endpoint",
     }
 )

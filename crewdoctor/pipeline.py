@@ -25,6 +25,7 @@ from crewdoctor.model.refusal import NOT_DIAGNOSED, USAGE, Refusal
 from crewdoctor.model.report import Report
 from crewdoctor.model.result import StepResult
 from crewdoctor.report.assemble import assemble
+from crewdoctor.settled import settled
 from crewdoctor.supervisor import LiveStep, Progress, Supervisor
 from crewdoctor.target import MINIMAL_SHOWN, Project, find_project, workplace
 from crewdoctor.wire.codec import WireError, decode, encode
@@ -128,6 +129,7 @@ def dry_run(options: Options, *, recording_path: Path) -> tuple[Inventory | None
 def analyse(recording: Recording, *, select: tuple[str, ...] = (), ignore: tuple[str, ...] = ()) -> Report:
     """Facts to findings. Pure: the same recording gives the same report."""
     options = recording.header.options
+    recording = settled(recording)
     evidence = Evidence(recording, budget.ledger_of(recording))
     findings, outcomes = rulebook.run(evidence, select=select or options.select, ignore=ignore or options.ignore)
     return assemble(recording, causality.order(findings, recording), outcomes, evidence.ledger_value)
@@ -170,6 +172,8 @@ def _probe(
         session.writer.write({"k": "own", "step": "", "at": time.monotonic() - session.zero, "text": told})
     for stage in planner.stages(asked):
         options = replace(asked, llm=choose_llm(asked, inventory, stage))
+        if stage == planner.CONFIRM and not asked.dry_run:
+            options = replace(options, change=_change(session))
         session.options = options
         known = [] if options.dry_run else session.results
         if options.llm == "embedded" and inventory.llms and (not extra or stage == planner.RAMP):
@@ -207,6 +211,13 @@ def _simulated(inventory: Inventory, options: Options, own: list[str]) -> list[s
     return [llm.subject for llm in inventory.llms]
 
 
+def _change(session: _Session) -> str:
+    """What the rules would change to take the first cause away, given what is recorded so far; empty for nothing."""
+    assert session.writer.path is not None
+    findings = analyse(read_recording(session.writer.path)).findings
+    return next((each.attrs["change"] for each in findings if "change" in each.attrs), "")
+
+
 def choose_llm(options: Options, inventory: Inventory, stage: int = 1) -> str:
     """`own` where every model has a key that can be used (or needs none we know of), else `embedded`.
 
@@ -219,13 +230,14 @@ def choose_llm(options: Options, inventory: Inventory, stage: int = 1) -> str:
         return options.llm
     if any(llm.usable_key is False for llm in inventory.llms):
         return "embedded"
-    return "embedded" if stage == planner.RAMP and not played.all_local(inventory) else "own"
+    ramps = stage in {planner.RAMP, planner.CONFIRM}
+    return "embedded" if ramps and not played.all_local(inventory) else "own"
 
 
 def _seconds(session: _Session, stage: int) -> float:
     """The full crew runs to the deadline, longer only while somebody watches it move; the ramp to shortly before it."""
     to_deadline = max(0.0, session.left() + session.options.deadline * (1.0 - PLANNED_SHARE))
-    if stage == planner.RAMP:
+    if stage in {planner.RAMP, planner.CONFIRM}:
         return max(0.0, to_deadline - KEPT)
     watched = session.options.deadline * 9.0 if session.options.interactive else 0.0
     return to_deadline + watched if stage == planner.STAGES[1] else session.left()

@@ -16,8 +16,8 @@ from crewdoctor.model.probe import Probe
 from crewdoctor.model.result import StepResult
 
 STAGES = (1, 2, 3)
-RAMP = 4
-"""The stage of the crew run many times at once; only where that was asked for."""
+RAMP, CONFIRM = 4, 5
+"""The stages of the crew run many times at once, and of that with a change; only where they were asked for."""
 SHARE_OF_REMAINING = 0.25
 """No step of the ground stage takes more than this share of what is left (product.md, Manners)."""
 SHARE_OF_ONE_CALL = 0.6
@@ -41,7 +41,9 @@ class Budget:
 
 def stages(options: Options) -> tuple[int, ...]:
     """The stages of one run, in order."""
-    return (*STAGES, RAMP) if scope.ramps(options) else STAGES
+    if not scope.ramps(options):
+        return STAGES
+    return (*STAGES, RAMP, CONFIRM) if options.confirm else (*STAGES, RAMP)
 
 
 def discover() -> list[ProbeModule]:
@@ -88,7 +90,7 @@ def plan(
             else:
                 calls_left -= planned.llm_calls
                 share = SHARE_OF_ONE_CALL if scope.one_call(options) else SHARE_OF_REMAINING
-                whole = stage in {STAGES[1], RAMP}
+                whole = stage in {STAGES[1], RAMP, CONFIRM}
                 longest = budget.seconds if whole else max(module.PROBE.shortest, budget.seconds * share)
                 steps.append(replace(planned, deadline=min(planned.deadline, longest)))
     return Plan(tuple(steps), tuple(skips))

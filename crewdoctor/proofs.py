@@ -10,7 +10,7 @@ from crewdoctor import wording
 from crewdoctor.llm.experiments import AGENT, BY_NAME, RETRY_AFTER
 from crewdoctor.model.evidence import Evidence
 from crewdoctor.model.proof import Proof, Trial, Verdict
-from crewdoctor.model.setting import DROPPED, UNLIMITED, Seconds, Setting, Timeout
+from crewdoctor.model.setting import DROPPED, UNLIMITED, Seconds, Setting, SettingValue, Timeout
 from crewdoctor.model.span import FailureKind, Span
 from crewdoctor.trials import trials
 
@@ -127,10 +127,10 @@ def _of_phase(setting: Setting, trial: Trial) -> Proof:
         return _made(setting, Verdict.HONOURED, said, times=trial.requests, evidence=ids)
     if trial.in_force is UNLIMITED and not trial.ended:
         said = f"with {server} it was still waiting after {wording.seconds(trial.seconds)}, with no limit at the wire"
-        return _made(setting, Verdict.UNLIMITED, said, evidence=ids)
+        return _made(setting, Verdict.UNLIMITED, said, evidence=ids, value=UNLIMITED)
     if isinstance(trial.in_force, Seconds):
         said = f"{wording.limit(trial.in_force)} stands at the wire where it waits for {server}"
-        return _made(setting, Verdict.IN_FORCE, said, times=trial.requests, evidence=ids)
+        return _made(setting, Verdict.IN_FORCE, said, times=trial.requests, evidence=ids, value=trial.in_force)
     return _made(setting, Verdict.UNKNOWN, f"with {server} it {_ending(trial)}", evidence=ids)
 
 
@@ -189,19 +189,24 @@ def _retries(setting: Setting, seen: dict[str, Trial]) -> Proof:
         return _made(setting, Verdict.UNKNOWN, f"{said}, which is what it asks for, by chance or not", evidence=ids)
     else:
         verdict = Verdict.HONOURED if holds else Verdict.IGNORED
-    return _made(setting, verdict, said, times=times, evidence=ids)
+    return _made(setting, verdict, said, times=times, evidence=ids, value=failed.requests - 1)
+
+
+def early(trial: Trial) -> list[float]:
+    """Pauses shorter than the server asked for."""
+    return [each for each in trial.pauses if each < RETRY_AFTER - _LOADED]
 
 
 def _retry_after(trial: Trial | None) -> str:
     """Whether the pauses before the next request kept to what the server asked for."""
     if trial is None or not trial.pauses:
         return ""
-    early = [each for each in trial.pauses if each < RETRY_AFTER - _LOADED]
-    kept = len(trial.pauses) - len(early)
-    if not early:
+    soon = early(trial)
+    kept = len(trial.pauses) - len(soon)
+    if not soon:
         return f"; Retry-After: {RETRY_AFTER} was waited for"
     part = f" ({kept} of {len(trial.pauses)} pauses kept to it)" if kept else ""
-    return f"; Retry-After: {RETRY_AFTER} was not waited for: asked again after {wording.seconds(min(early))}{part}"
+    return f"; Retry-After: {RETRY_AFTER} was not waited for: asked again after {wording.seconds(min(soon))}{part}"
 
 
 def _deadline(setting: Setting, runs: list[Span], evidence: Evidence, why: str) -> Proof:
@@ -229,5 +234,13 @@ def _deadline(setting: Setting, runs: list[Span], evidence: Evidence, why: str) 
     return _made(setting, verdict, f"{lowered}: {wording.joined(told)}", evidence=tuple(ids))
 
 
-def _made(setting: Setting, verdict: Verdict, said: str, *, times: int = 1, evidence: tuple[str, ...] = ()) -> Proof:
-    return Proof(setting.id, setting.subject, setting.name, verdict, said, times, evidence)
+def _made(
+    setting: Setting,
+    verdict: Verdict,
+    said: str,
+    *,
+    times: int = 1,
+    evidence: tuple[str, ...] = (),
+    value: SettingValue = None,
+) -> Proof:
+    return Proof(setting.id, setting.subject, setting.name, verdict, said, times, evidence, value)

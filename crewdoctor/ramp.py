@@ -12,17 +12,21 @@ from crewdoctor.model.result import StepResult
 from crewdoctor.model.span import FailureKind, Span
 from crewdoctor.waits import unfinished
 
-PROBE = "scale.ramp"
+PROBE, CONFIRM = "scale.ramp", "scale.confirm"
 RAMP_KEYS = ("span:scale.level", "result:scale.ramp")
 """What `ramp` touches."""
 SLOWER, FLOOR = 2.0, 0.5
 """Ours: from so many times what it took alone, and so many seconds more, something is slow under load."""
 CORES, LATE = 0.7, 0.1
 """Ours: cores our process used, and seconds a sleeping thread woke late, from which this machine may be the limit."""
+STALL = 0.25
+"""Seconds a loop is late from which something holds it (CD606)."""
 GAIN, STEEP = 1.2, 1.3
 """Throughput of twice the callers below which it is flat (`probes/_pace.py`), where a kickoff takes so much longer."""
 NEAR = 0.1
 """Ours: share by which an estimate may be wrong."""
+LARGEST, MORE = 32, 4
+"""Python's default executor: min(32, cpu + 4) threads."""
 TOO_MANY = FailureKind.HTTP_RATE_LIMITED
 
 
@@ -55,6 +59,11 @@ class Level:
     def by_us(self) -> bool:
         """Whether this machine, or our own process on it, may have been what was slow."""
         return float(self.row.get("cores") or 0.0) >= CORES or float(self.row.get("late") or 0.0) >= LATE
+
+    @property
+    def stalled(self) -> bool:
+        """Whether everything stood still for a while: the event loop was late, whoever held it."""
+        return float(self.row.get("lag") or 0.0) >= STALL
 
     @property
     def hurt(self) -> list[Span]:
@@ -94,7 +103,7 @@ class Ramp:
 
     @property
     def stopped_by(self) -> str:
-        """`knee errors unfinished max-concurrency max-llm-calls deadline endpoint`, empty where it was cut off."""
+        """Why it went no further (`Load.stopped_by` of the report); empty where it was cut off."""
         return str(self.result.facts.get("stopped_by") or "")
 
     @property
@@ -124,10 +133,10 @@ class Ramp:
         return bracket(most * self.alone.pace, [each.n for each in self.levels])
 
 
-def ramp(evidence: Evidence) -> Ramp | None:
-    """The climb of a recording; None where there was none, or not even its first level."""
-    results = evidence.results(PROBE)
-    spans = evidence.spans("scale.level", probe=PROBE)
+def ramp(evidence: Evidence, probe: str = PROBE) -> Ramp | None:
+    """The climb of a recording, or the one level of `CONFIRM`; None where not even one level was begun."""
+    results = evidence.results(probe)
+    spans = evidence.spans("scale.level", probe=probe)
     if not results or not spans:
         return None
     rows = {row["n"]: row for row in results[-1].facts.get("levels") or () if isinstance(row, dict) and "n" in row}

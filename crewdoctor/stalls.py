@@ -86,6 +86,8 @@ def _stall(inside: Evidence, result: StepResult, span: Span | None) -> Stall:
         return replace(stall, reason="it does not take the certificate of an experiment", seen=_seen(span))
     if not unfinished(span):
         if not any(met.values()):
+            if span.failure is not None or span.attrs.get("error_text"):
+                return replace(stall, reason=f"it failed before it asked anybody: {_seen(span)}", seen=_seen(span))
             return replace(stall, outcome=Outcome.NO_NETWORK, seen=_seen(span))
         outcome = Outcome.GAVE_UP if met[stall.phase] else Outcome.NOT_MET
         return replace(stall, outcome=outcome, seen=_seen(span), location=_line(inside, span))

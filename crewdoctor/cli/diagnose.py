@@ -24,6 +24,7 @@ def diagnose(
     style: flags.Style = None,
     max_concurrency: flags.MaxConcurrency = None,
     model_latency: flags.ModelLatency = None,
+    confirm: flags.Confirm = False,
     load_endpoint: flags.LoadEndpoint = False,
     outer: flags.Outer = None,
     prove: flags.Prove = False,
@@ -64,5 +65,5 @@ def diagnose(
         "inputs": running.inputs(inputs, inputs_file),
     }
     told = running.Telling(formats, outputs, color, -1 if quiet else verbose)
-    asked = running.Asked(target, known={"scale": scale, "yes_load_this_endpoint": load_endpoint})
+    asked = running.Asked(target, known={"scale": scale, "confirm": confirm, "yes_load_this_endpoint": load_endpoint})
     raise typer.Exit(running.diagnose(asked, given, recording, told))

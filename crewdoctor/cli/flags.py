@@ -149,3 +149,7 @@ LoadEndpoint = Annotated[
         help="More than 8 at once towards endpoints that are not on this machine too.",
     ),
 ]
+Confirm = Annotated[
+    bool,
+    typer.Option("--confirm", help="Take the first cause away, in the worker only, and run the last number again."),
+]

@@ -19,6 +19,7 @@ def scale(
     model_latency: flags.ModelLatency = None,
     max_llm_calls: flags.MaxLlmCalls = None,
     allow_tool: flags.AllowTool = None,
+    confirm: flags.Confirm = False,
     load_endpoint: flags.LoadEndpoint = False,
     deadline: flags.Deadline = None,
     fail_on: flags.FailOn = None,
@@ -55,7 +56,7 @@ def scale(
         "dry_run": dry_run or None,
         "inputs": running.inputs(inputs, inputs_file),
     }
-    known = {"yes_load_this_endpoint": load_endpoint}
+    known = {"confirm": confirm, "yes_load_this_endpoint": load_endpoint}
     asked = running.Asked(target, "scale", known, {"deadline": 240.0})
     told = running.Telling(formats, outputs, color, -1 if quiet else verbose)
     raise typer.Exit(running.diagnose(asked, given, recording, told))

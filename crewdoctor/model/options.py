@@ -45,6 +45,10 @@ class Options:
     """Kickoffs at once, at most."""
     model_latency: float | None = None
     """Seconds the embedded model takes for an answer of the ramp; None: what was measured, else 1 s."""
+    confirm: bool = False
+    """The ramp's first cause is taken away in the worker, and its last level run again."""
+    change: str = ""
+    """What is taken away: `executor:16`, `connections:16`, `gate:2`. Said by a rule, not by users."""
     yes_load_this_endpoint: bool = False
     """The ramp may load endpoints that are not this machine with more than 8 operations at once."""
     no_llm: bool = False

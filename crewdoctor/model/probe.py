@@ -75,6 +75,9 @@ class LoadedCrew(Protocol):
         And what those timeouts say in the user's code, by argument. Raises CannotProbe where it cannot be rebuilt.
         """
 
+    def widen_pools(self, connections: int) -> int:
+        """Allow the models' clients so many connections; how many pools could be widened."""
+
     def use_embedded(self, base_url: str) -> list[str]:
         """Put the embedded endpoint under every model of the crew (rebuilt, never copied); subjects replaced."""
 
@@ -153,6 +156,9 @@ class Bench(Protocol):
 
     def error_in(self, output: Any) -> str:
         """Return the error a tool returned as its answer (it raised nothing), one short line; empty for an answer."""
+
+    def look_at(self, thread: int, *, seconds: float, span: str = "", **attrs: Any) -> None:
+        """Record where a thread is right now; it has been held there for `seconds`."""
 
     def made(self, name: str) -> list[tuple[dict[str, Any], Failure | None]]:
         """Attributes and failures of the spans called `name` in this step so far; of very many, the latest."""

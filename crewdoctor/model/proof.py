@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 
-from crewdoctor.model.setting import UNKNOWN, Timeout
+from crewdoctor.model.setting import UNKNOWN, SettingValue, Timeout
 
 
 class Verdict(str, Enum):
@@ -64,6 +64,8 @@ class Proof:
     """Attempts that one call makes: a limit of each of them is multiplied by it."""
     evidence: tuple[str, ...] = ()
     """Ids of spans."""
+    value: SettingValue = None
+    """What was seen in force where nobody wrote anything: a timeout at the wire, a number of retries."""
 
     @property
     def words(self) -> str:

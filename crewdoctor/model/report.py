@@ -201,6 +201,18 @@ class LoadLevel:
 
 
 @dataclass(frozen=True, slots=True)
+class Confirmed:
+    """A level of the ramp once more, with its first cause taken away in the worker."""
+
+    change: str
+    """In words: `16 threads for its kickoffs`."""
+    before: LoadLevel
+    after: LoadLevel
+    better: bool
+    """Kickoffs were a fifth quicker, or fewer failed or were cut off; and no fewer came through."""
+
+
+@dataclass(frozen=True, slots=True)
 class Load:
     """The crew many times at once."""
 
@@ -210,7 +222,7 @@ class Load:
     """The line of the user's source that does it so; empty where none was seen."""
     simulated: bool
     stopped_by: str
-    """`knee errors unfinished max-concurrency max-llm-calls deadline endpoint`"""
+    """`knee errors limiter unfinished max-concurrency max-llm-calls deadline endpoint`"""
     kept: int
     """The highest number that kept every timeout."""
     broken: int | None
@@ -218,6 +230,10 @@ class Load:
     saturates: tuple[int, int] | None
     """Between these numbers more kickoffs only wait for each other; null: that was not reached."""
     levels: tuple[LoadLevel, ...] = ()
+    next_limit: str = ""
+    """The nearest limit that is known and was not met: one sentence; empty where none is known."""
+    confirmed: Confirmed | None = None
+    """What taking the first cause away did, where that was asked for (--confirm)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,6 +87,8 @@ class Setting:
     provenance: Provenance
     note: str = ""
     """What the value really bounds, or whom it shadows."""
+    verdict: str = ""
+    """What an experiment showed of it: `honoured per read, multiplied by 3`, `ignored`; empty: none was made."""
 
     @property
     def id(self) -> str:

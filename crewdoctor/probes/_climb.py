@@ -10,7 +10,7 @@ from crewdoctor.model.locality import is_local
 from crewdoctor.model.plan import Step
 from crewdoctor.model.probe import Bench, LoadedCrew
 from crewdoctor.probes import _pace as pace
-from crewdoctor.probes._consequences import forgive_guardrails, without_consequences
+from crewdoctor.probes._consequences import forgive_guardrails, unattended, without_consequences
 from crewdoctor.probes._level import Level
 from crewdoctor.probes._level import run as run_level
 
@@ -18,8 +18,20 @@ SHORTEST = 8.0
 """Seconds left below which no level is begun."""
 PATIENCE, TIMES = 10.0, 5.0
 """Seconds, and times what the level was expected to take, after which a level is not waited for any longer."""
+NAP = 2.0
+"""Seconds of a sleep for `max_rpm` that are waited for."""
 ALONE_AT_MOST = 0.6
 """Share of the step the crew may take alone."""
+
+
+def prepared(step: Step, bench: Bench, loaded: LoadedCrew) -> str:
+    """Put the embedded model under the crew where the step names one (its URL is returned), and consequences away."""
+    url = str(step.args.get("embedded_base_url") or "")
+    left_out = unattended(loaded.crew)
+    if url:
+        bench.fact("replaced", loaded.use_embedded(url))
+    bench.fact("left_out", left_out + without_consequences(loaded.crew))
+    return url
 
 
 def climb(step: Step, bench: Bench, loaded: LoadedCrew, *, simulated: bool) -> None:
@@ -30,7 +42,7 @@ def climb(step: Step, bench: Bench, loaded: LoadedCrew, *, simulated: bool) -> N
         if reason := _not_begun(n, rows, step, bench):
             bench.fact("stopped_by", reason)
             return
-        rows.append(_one(n, rows, step, bench, loaded, simulated=simulated))
+        rows.append(one(n, rows, step, bench, loaded, simulated=simulated))
         bench.fact("levels", rows)
         if reason := pace.stop_after(rows):
             bench.fact("stopped_at", n)
@@ -59,10 +71,10 @@ def _not_begun(n: int, rows: list[dict[str, Any]], step: Step, bench: Bench) -> 
     return ""
 
 
-def _one(
+def one(
     n: int, rows: list[dict[str, Any]], step: Step, bench: Bench, loaded: LoadedCrew, *, simulated: bool
 ) -> dict[str, Any]:
-    """Run one level; what it was, in figures."""
+    """Run one level, given the figures of those before it; its own."""
     rounds, args = pace.rounds_of(n), step.args
     before = rows[-1]["longest"] if rows else None
     patience = max(PATIENCE, TIMES * before * rounds) if before else bench.remaining() * ALONE_AT_MOST
@@ -73,6 +85,7 @@ def _one(
         style=args["style"],
         pool=args["pool"],
         workers=args["workers"],
+        gate=int(args.get("gate") or 0),
         inputs=loaded.inputs,
         subject=step.subject,
         simulated=simulated,
@@ -84,7 +97,7 @@ def _one(
     ) as span:
         began, cpu = time.monotonic(), time.process_time()
         until = min(began + patience, began + bench.remaining() - 2.0)
-        run_level(bench, level, copies, lambda: time.monotonic() >= until)
+        run_level(bench, level, copies, lambda: time.monotonic() >= until or _asleep(level, bench), span.id)
         ended, cpu = time.monotonic(), time.process_time() - cpu
         row = pace.row(level, began, ended, cpu, _failed_requests(bench) - failed)
         span.note(cores=row["cores"], lag=row["lag"], late=row["late"], complete=level.complete)
@@ -97,6 +110,14 @@ def _copy(loaded: LoadedCrew, bench: Bench) -> Any:
     without_consequences(copied)
     forgive_guardrails(copied, bench.blocked)
     return copied
+
+
+def _asleep(level: Level, bench: Bench) -> bool:
+    """Whether `max_rpm` has put a kickoff to sleep: it will be a whole minute, which need not be waited for."""
+    if not bench.made("limiter.sleep"):
+        return False
+    level.asleep = level.asleep or time.monotonic()
+    return time.monotonic() - level.asleep >= NAP
 
 
 def _failed_requests(bench: Bench) -> int:

@@ -22,6 +22,8 @@ from crewdoctor.model.span import Failure
 BEAT = 0.05
 """Seconds between two looks at how late the event loop is."""
 POLL = 0.04
+HELD, MOST_LOOKS = 0.25, 40
+"""Seconds the loop may be late before somebody holds it (rules.md: CD606); looks at who does, at most, in a level."""
 
 
 @dataclass(slots=True)
@@ -48,21 +50,32 @@ class Level:
     inputs: dict[str, Any]
     subject: str
     simulated: bool
+    gate: int = 0
+    """Kickoffs let through at once, the others taking their turn before their clocks run; 0: no gate."""
     kickoffs: list[Kickoff] = field(default_factory=list)
     lag: float = 0.0
     """Seconds the event loop was late, at most."""
+    beaten: float = 0.0
+    """When the event loop last had its turn; 0: there is none."""
+    loop: int = 0
+    """Its thread."""
+    held: float = 0.0
+    """Seconds in which it was held for longer than `HELD` at a time."""
     late: list[float] = field(default_factory=list)
     """Seconds a thread of ours that only sleeps woke up late, look by look: the machine, or Python's lock."""
+    asleep: float = 0.0
+    """When a kickoff was first seen to sleep for `max_rpm`; 0: never."""
     complete: bool = False
     stop: bool = False
     """Set from outside: no caller starts another kickoff."""
 
 
-def run(bench: Bench, level: Level, copies: list[list[Any]], until: Callable[[], bool]) -> None:
+def run(bench: Bench, level: Level, copies: list[list[Any]], until: Callable[[], bool], span: str = "") -> None:
     """Run the level; `copies` holds `rounds` crews for each caller. Returns early, threads still at work, when `until`.
 
-    What is still going then has a span without an end.
+    What is still going then has a span without an end. `span`: the level's, for looks at who holds the event loop.
     """
+    looked: list[float] = []
     body = _threads if level.style == "threads" else _on_a_loop
     thread = threading.Thread(
         target=contextvars.copy_context().run, args=(body, bench, level, copies), name="crewdoctor-level", daemon=True
@@ -71,27 +84,40 @@ def run(bench: Bench, level: Level, copies: list[list[Any]], until: Callable[[],
     while thread.is_alive() and not until():
         due = time.monotonic() + POLL
         time.sleep(POLL)
-        level.late.append(time.monotonic() - due)
+        now = time.monotonic()
+        level.late.append(now - due)
+        if level.beaten and now - level.beaten > HELD and level.beaten not in looked and len(looked) < MOST_LOOKS:
+            looked.append(level.beaten)
+            bench.look_at(level.loop, seconds=round(now - level.beaten, 3), span=span, loop_late=True)
     level.stop = True
     level.complete = not thread.is_alive()
 
 
-def _caller(bench: Bench, level: Level, number: int, crews: list[Any], pool: Executor | None) -> None:
+def _caller(bench: Bench, level: Level, number: int, crews: list[Any], bounds: _Bounds) -> None:
     time.sleep(level.spread * number / level.n)
     for crew in crews:
-        if level.stop:
-            return
-        kickoff = Kickoff(time.monotonic())
-        level.kickoffs.append(kickoff)
-        try:
-            with bench.span("scale.kickoff", subject=level.subject, layer=Layer.CREW, n=level.n):
-                if pool is None:
-                    _kick(bench, level, crew)
-                else:
-                    pool.submit(_kick, bench, level, crew).result()
-        except BaseException as error:
-            kickoff.failure = bench.classify(error)
-        kickoff.end = time.monotonic()
+        with bounds.gate:
+            if level.stop:
+                return
+            kickoff = Kickoff(time.monotonic())
+            level.kickoffs.append(kickoff)
+            try:
+                with bench.span("scale.kickoff", subject=level.subject, layer=Layer.CREW, n=level.n):
+                    if bounds.pool is None:
+                        _kick(bench, level, crew)
+                    else:
+                        bounds.pool.submit(_kick, bench, level, crew).result()
+            except BaseException as error:
+                kickoff.failure = bench.classify(error)
+            kickoff.end = time.monotonic()
+
+
+@dataclass(slots=True)
+class _Bounds:
+    """What holds callers back: the user's executor, and a gate of ours."""
+
+    pool: Executor | None
+    gate: threading.Semaphore
 
 
 def _kick(bench: Bench, level: Level, crew: Any) -> None:
@@ -101,18 +127,18 @@ def _kick(bench: Bench, level: Level, crew: Any) -> None:
 
 
 def _threads(bench: Bench, level: Level, copies: list[list[Any]]) -> None:
-    pool = _pool(level)
+    bounds = _Bounds(_pool(level), threading.Semaphore(level.gate or level.n))
     callers = []
     for number, crews in enumerate(copies):
         context = contextvars.copy_context()
-        given = (_caller, bench, level, number, crews, pool)
+        given = (_caller, bench, level, number, crews, bounds)
         callers.append(threading.Thread(target=context.run, args=given, daemon=True))
     for each in callers:
         each.start()
     for each in callers:
         each.join()
-    if pool is not None:
-        pool.shutdown(wait=False)
+    if bounds.pool is not None:
+        bounds.pool.shutdown(wait=False)
 
 
 def _pool(level: Level) -> ThreadPoolExecutor | None:
@@ -131,30 +157,36 @@ async def _gathered(bench: Bench, level: Level, copies: list[list[Any]]) -> None
         size = level.workers if level.pool == "sized" else 32 * level.n
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(size))
     beat = asyncio.create_task(_beat(level))
-    await asyncio.gather(*(_awaiting(bench, level, number, crews) for number, crews in enumerate(copies)))
+    gate = asyncio.Semaphore(level.gate or level.n)
+    await asyncio.gather(*(_awaiting(bench, level, number, crews, gate) for number, crews in enumerate(copies)))
     beat.cancel()
+    level.beaten = 0.0
 
 
 async def _beat(level: Level) -> None:
+    level.loop = threading.get_ident()
     while True:
-        due = time.monotonic() + BEAT
+        level.beaten = time.monotonic()
         await asyncio.sleep(BEAT)
-        level.lag = max(level.lag, time.monotonic() - due)
+        late = time.monotonic() - level.beaten - BEAT
+        level.lag = max(level.lag, late)
+        level.held += late if late > HELD else 0.0
 
 
-async def _awaiting(bench: Bench, level: Level, number: int, crews: list[Any]) -> None:
+async def _awaiting(bench: Bench, level: Level, number: int, crews: list[Any], gate: asyncio.Semaphore) -> None:
     await asyncio.sleep(level.spread * number / level.n)
     for crew in crews:
-        if level.stop:
-            return
-        kickoff = Kickoff(time.monotonic())
-        level.kickoffs.append(kickoff)
-        try:
-            with bench.span("scale.kickoff", subject=level.subject, layer=Layer.CREW, n=level.n):
-                await _begin(level, crew)
-        except Exception as error:
-            kickoff.failure = bench.classify(error)
-        kickoff.end = time.monotonic()
+        async with gate:
+            if level.stop:
+                return
+            kickoff = Kickoff(time.monotonic())
+            level.kickoffs.append(kickoff)
+            try:
+                with bench.span("scale.kickoff", subject=level.subject, layer=Layer.CREW, n=level.n):
+                    await _begin(level, crew)
+            except Exception as error:
+                kickoff.failure = bench.classify(error)
+            kickoff.end = time.monotonic()
 
 
 def _begin(level: Level, crew: Any) -> Coroutine[Any, Any, Any]:

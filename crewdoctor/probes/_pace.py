@@ -13,6 +13,8 @@ SLOWER, FLOOR = 2.0, 0.5
 """Ours: a kickoff takes so many times what it took alone, and so many seconds more."""
 GAIN = 1.2
 """Throughput of twice the callers, below which more of them only wait (measuring.md, section 6)."""
+STALL, LATE = 0.25, 0.1
+"""Ours: seconds the event loop, or a thread that only sleeps (95th percentile), was late: it then proves little."""
 ERRORS = 0.25
 """Share of kickoffs that failed, from which more load is no measurement."""
 
@@ -49,8 +51,10 @@ def row(level: Level, began: float, ended: float, cpu: float, failed_requests: i
         "seconds": round(seconds, 4),
         "cores": round(cpu / seconds, 3),
         "lag": round(level.lag, 4),
+        "held": round(level.held, 4),
         "late": round(sorted(level.late)[int(len(level.late) * 0.95)], 4) if level.late else 0.0,
         "complete": level.complete,
+        "asleep": bool(level.asleep),
     }
 
 
@@ -84,8 +88,13 @@ def _busy(level: Level, ended: float) -> float:
 
 
 def knee(rows: Sequence[dict[str, Any]]) -> bool:
-    """Whether the last level is slower than one alone, and brought no more through than the one before."""
+    """Whether the last level is slower than one alone, and brought no more through than the one before.
+
+    Not one at which everything stood still for a while: that passes, and the next level tells.
+    """
     last = rows[-1]
+    if float(last.get("lag") or 0.0) >= STALL or float(last.get("late") or 0.0) >= LATE:
+        return False
     if len(rows) < 2 or last["median"] is None or rows[0]["median"] is None:  # noqa: PLR2004 - nothing to compare with
         return False
     slower = last["median"] >= SLOWER * rows[0]["median"] and last["median"] - rows[0]["median"] >= FLOOR
@@ -96,7 +105,7 @@ def stop_after(rows: Sequence[dict[str, Any]]) -> str:
     """Why no further level is tried; empty: go on."""
     last = rows[-1]
     if not last["complete"]:
-        return "unfinished"
+        return "limiter" if last.get("asleep") else "unfinished"
     if last["ended"] and last["failed"] >= max(1, ERRORS * last["ended"]):
         return "errors"
     if last["n"] > 1 and last["failed_requests"] - rows[0]["failed_requests"] >= max(2, ERRORS * last["ended"]):

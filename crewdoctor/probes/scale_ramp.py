@@ -17,8 +17,7 @@ from crewdoctor.model.probe import Bench, Probe
 from crewdoctor.model.result import StepResult
 from crewdoctor.probes import _pace as pace
 from crewdoctor.probes._cap import capped
-from crewdoctor.probes._climb import climb
-from crewdoctor.probes._consequences import unattended, without_consequences
+from crewdoctor.probes._climb import climb, prepared
 
 PROBE = Probe(
     "scale.ramp", Layer.CREW, "the crew keeps its pace when it is run many times at once", 4, spends_tokens=True
@@ -112,16 +111,14 @@ def _listed(levels: Sequence[int]) -> str:
 
 
 def run(step: Step, bench: Bench) -> None:
-    """Facts: `style pool workers levels stopped_at stopped_by replaced left_out blocked llm_calls`."""
+    """Facts: `style pool workers levels stopped_at stopped_by replaced left_out blocked calls llm_calls`."""
     loaded, args = bench.loaded(), step.args
-    url = args.get("embedded_base_url")
-    left_out = unattended(loaded.crew)
-    if url:
-        bench.fact("replaced", loaded.use_embedded(str(url)))
-    bench.fact("left_out", left_out + without_consequences(loaded.crew))
+    url = prepared(step, bench, loaded)
     for name in ("style", "pool", "workers"):
         bench.fact(name, args[name])
     with bench.guard_writes(allowed=False, tools=args["may_write"]), capped(bench, args["most_llm_calls"]):
         climb(step, bench, loaded, simulated=bool(url))
+    if not url:
+        bench.fact("calls", len(bench.made("llm.call")))
     if bench.blocked():
         bench.fact("blocked", sorted(set(bench.blocked())))

@@ -14,6 +14,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from crewdoctor.model.layer import Layer
 from crewdoctor.model.options import Options
 from crewdoctor.model.phase import STALLS, Phase
 from crewdoctor.model.plan import Skip, Step
-from crewdoctor.model.probe import Bench, CannotProbe, OpenSpan, Probe, Redirected
+from crewdoctor.model.probe import Bench, OpenSpan, Probe, Redirected
 from crewdoctor.model.result import StepResult
 from crewdoctor.model.span import Failure, FailureKind
 from crewdoctor.net import resolv_conf
@@ -160,7 +161,5 @@ def _note_limits(bench: Bench) -> None:
     """How long this system itself would go on: its resolver asking, its kernel knocking."""
     known = resolv_conf.read()
     bench.fact("resolver_seconds", known.timeout * known.attempts * len(known.nameservers))
-    try:
+    with suppress(OSError, ValueError):  # not Linux: then it is not known
         bench.fact("kernel_seconds", 2.0 ** (int(_SYN_RETRIES.read_text("ascii")) + 1) - 1)
-    except (OSError, ValueError) as error:
-        raise CannotProbe(f"how long this kernel tries to connect cannot be read: {error}") from None

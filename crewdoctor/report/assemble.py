@@ -25,6 +25,7 @@ from crewdoctor.report.unseen import unseen
 from crewdoctor.stalls import stalls
 from crewdoctor.timeline.clocks import clocks, longest
 from crewdoctor.timeline.model_calls import model_calls
+from crewdoctor.timeline.said import log_lines
 from crewdoctor.trials import trials
 from crewdoctor.wire.codec import WireError, decode
 
@@ -261,6 +262,7 @@ def _environment(recording: Recording) -> dict[str, Any]:
     if told := clocks(recording):
         facts["clocks"] = told
         facts["longest"] = longest(recording)
+        facts |= log_lines(recording)
     if header.options.scope == "run" and (ended := _program(recording)):
         facts["program"] = ended
     if recording.recorder:

@@ -91,7 +91,8 @@ def _step(spans: list[Span], pid: int, end: float, tracks: dict[str, int]) -> It
     for span in sorted(spans, key=lambda each: (each.start, -(_end(each, end)))):
         finish = _end(span, end)
         owner = _owner(span, known)
-        tid = _lane(lanes, owner, tracks.get(span.parent or "", 0), (span.start, finish))
+        above = tracks.get(span.parent, 0) if span.parent in known else 0  # a child process has tracks of its own
+        tid = _lane(lanes, owner, above, (span.start, finish))
         lanes[tid - 1][1].append((span.start, finish))
         tracks[span.id] = tid
         yield _slice(

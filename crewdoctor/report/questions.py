@@ -16,6 +16,7 @@ from crewdoctor.model.span import Span
 from crewdoctor.report.exit_code import flat
 
 _MODELS = frozenset({Layer.LLM, Layer.AGENT, Layer.CREW})
+_EXPERIMENT = "experiment."
 _UNANSWERED = {
     Status.FAILED: "failed",
     Status.CRASHED: "crashed",
@@ -57,6 +58,7 @@ def _of_result(
         finding.code for finding, shown_here in accused[step.id] if shown_here or finding.layer is step.layer
     )
     top = [span for span in spans if span.parent is None and span.layer is step.layer]
+    tried = [span for span in spans if span.name.startswith(_EXPERIMENT)]
     failed = [span for span in top if span.failure is not None]
     if codes:
         status, answer = "finding", ", ".join(codes)
@@ -68,6 +70,8 @@ def _of_result(
         status, answer = "skipped", held
     elif (cap := result.facts.get("llm_calls_capped")) is not None:
         status, answer = "killed", f"ended by the cap of its model's calls after {cap} (--max-llm-calls)"
+    elif tried:  # that its calls fail is what it is for
+        status, answer = "ok", _figure(tried, result)
     elif failed and len(failed) == len(top):
         failure = failed[0].failure
         status, answer = "failed", failure.kind.value if failure else ""

@@ -26,6 +26,7 @@ from crewdoctor.report.screen import (
     timing,
 )
 from crewdoctor.report.screen.line import Line
+from crewdoctor.report.screen.log_lines import log_lines
 
 FORMAT = "rich"
 WIDTH = 80
@@ -101,6 +102,8 @@ def _lines(report: Report, width: int, verbosity: int) -> Iterator[Line]:
     if not brief:
         yield from layers.lines(report.questions, every=every) if every else short.examined(report)
         yield from timing.clocks(report)
+        if every:
+            yield from log_lines(report)
         yield from timing.ladder(report, every=every)
         yield from timing.waterfall(report, width, every=every)
         if every or report.findings or report.scope == "settings":

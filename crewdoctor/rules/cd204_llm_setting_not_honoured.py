@@ -94,13 +94,14 @@ def _finding(evidence: Evidence, each: Dropped, llm: LlmEntry, proof: Proof | No
 
 def _severity(each: Dropped, *, same: bool, known: bool) -> Severity:
     """An error where a limit of time is lost for sure; what is in force by chance is no harm."""
-    if same:
+    if same or not (each.limits or each.name in _IN_FORCE.values() or each.name in _IN_FORCE):
         return Severity.INFO
     return Severity.ERROR if each.timed and known else Severity.WARNING
 
 
 def _in_force(evidence: Evidence, each: Dropped, llm: LlmEntry) -> Setting | None:
-    return evidence.setting("llm", _IN_FORCE.get(each.name, each.name), llm.subject)
+    name = "timeout.read" if each.timed else each.name
+    return evidence.setting("llm", _IN_FORCE.get(each.name, name), llm.subject)
 
 
 def _instead(each: Dropped, held: Setting | None) -> str:

@@ -27,7 +27,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from crewdoctor import wording
-from crewdoctor.calls import MODEL_KEYS, Attempt, attempts, in_crew, told
+from crewdoctor.calls import MODEL_KEYS, Attempt, attempts, in_crew, told, too_long
 from crewdoctor.model.evidence import Evidence
 from crewdoctor.model.finding import Finding, Fix, Quantity, Severity
 from crewdoctor.model.inventory import LlmEntry
@@ -50,7 +50,7 @@ def permanent_error_retried(evidence: Evidence) -> Iterator[Finding]:
     for llm in evidence.inventory.llms:
         made = [each for each in attempts(evidence, llm) if not each.ours]
         last = _last_no(made)
-        if last is not None:
+        if last is not None and not too_long(last):
             same = [each for each in made if _alike(each, last)]
             yield _finding(evidence, llm, last, same)
 

@@ -98,4 +98,5 @@ def _finding(
         fix=Fix(f"Let it serve more at once, or start at most {width} kickoffs at once", GATE.format(n=width)),
         lost=sum(max(0.0, each - before) for each in took),
         depends_on=(llm.endpoint,) if llm.endpoint else (),
+        attrs={"change": f"gate:{width}"},
     )

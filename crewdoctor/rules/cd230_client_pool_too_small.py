@@ -120,4 +120,5 @@ def _finding(evidence: Evidence, llm: LlmEntry, level: Level, waits: list[Span],
             f"httpx.Limits(max_connections={at_once})",
         ),
         lost=sum(each.seconds(evidence.end_of(each)) for each in waits),
+        attrs={"change": f"connections:{max(at_once, level.n)}"},
     )

@@ -124,6 +124,7 @@ def _finding(evidence: Evidence, calls: ToolCalls, alone: float, took: list[floa
         lost=max(took) if failed else max(took) - alone,
         host=asked[0] if asked else "",
         depends_on=depends_on(evidence, calls.loaded[0]),
+        attrs={"change": f"gate:{wide}"},
     )
 
 

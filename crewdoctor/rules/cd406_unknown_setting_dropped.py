@@ -3,7 +3,8 @@
 ## What it compares
 The keywords each constructor was given (a YAML configuration included) with what the built object holds: a keyword
 that is no field, that no constructor or validator of the class reads, and that the object does not have afterwards is
-gone. Names that limit time, retries, a rate or concurrency are findings; any other dropped name is a note.
+gone. An agent's MCP servers and its planning count with it. Names that limit time, retries, a rate or concurrency are
+findings; any other dropped name is a note.
 
 ## Why it matters
 crewAI's models ignore keywords they do not know. `Agent(timeout=30)`, `Task(timeout=30)`, `Crew(timeout=30)` and every
@@ -24,6 +25,7 @@ bound the process that runs the crew.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from crewdoctor import wording
@@ -32,12 +34,13 @@ from crewdoctor.model.evidence import Evidence
 from crewdoctor.model.finding import Finding, Fix, Quantity, Severity
 from crewdoctor.model.layer import Layer
 from crewdoctor.model.rule import rule
-from crewdoctor.model.setting import Seconds
+from crewdoctor.model.setting import Seconds, Setting
 from crewdoctor.model.span import Span
 from crewdoctor.toolcalls import depends_on
 from crewdoctor.waits import unfinished
 
 KINDS = {"agent": "Agent", "task": "Task", "crew": "Crew"}
+_PART = re.compile(r"^the built (MCPServer\w+|PlanningConfig) ")
 HUNG = 4.0
 """Ours: seconds from which a call that was still going counts as one the limit was meant for."""
 
@@ -56,7 +59,7 @@ def unknown_setting_dropped(evidence: Evidence) -> Iterator[Finding]:
 
 def _finding(evidence: Evidence, each: Dropped) -> Finding:
     setting = each.setting
-    kind = KINDS[setting.scope]
+    kind = _kind(setting)
     lasted = _lasted(evidence, each)
     longest = max(lasted, key=lambda span: span.seconds(evidence.end_of(span)), default=None)
     version = evidence.inventory.versions.get("crewai", "")
@@ -89,6 +92,12 @@ def _finding(evidence: Evidence, each: Dropped) -> Finding:
         depends_on=_touched(evidence, lasted),
         observed=longest is not None,
     )
+
+
+def _kind(setting: Setting) -> str:
+    """The class it was given to: of an agent's parts their own."""
+    part = _PART.search(setting.note)
+    return part[1] if part else KINDS[setting.scope]
 
 
 def _touched(evidence: Evidence, lasted: list[Span]) -> tuple[str, ...]:
@@ -130,9 +139,12 @@ def _fix(each: Dropped, kind: str) -> Fix:
     value = each.setting.value if each.seconds is not None else 30
     if each.nearest:
         return Fix(f"Write `{each.nearest}`", f"{kind}(..., {each.nearest}={each.setting.value})")
+    if kind == "PlanningConfig" and each.timed:
+        return Fix("Its limit is called step_timeout", f"PlanningConfig(..., step_timeout={value})")
     if not each.timed:
         return Fix(f"Remove it, or write a field {kind} has", f"{kind}.model_fields.keys()")
     if kind == "Agent":
         code = f"LLM(..., timeout={value}); requests.get(url, timeout={value})  # in the tool"
         return Fix("Put the limit on the calls: max_execution_time is the agent's own, and interrupts none", code)
-    return Fix(f"A {kind} has no time limit: bound its calls, or the process", f"LLM(..., timeout={value})")
+    code = f"MCPServerAdapter(..., connect_timeout={value})" if kind.startswith("MCP") else f"LLM(..., timeout={value})"
+    return Fix(f"A {kind} has no time limit: bound its calls, or the process", code)

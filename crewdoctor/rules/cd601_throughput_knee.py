@@ -3,7 +3,8 @@
 ## What it compares
 The time of a kickoff and the kickoffs completed a second, level by level. It speaks at the level where a kickoff takes
 at least twice what it took alone and half a second more, and throughput grew by less than a fifth for twice as many
-(ours). Where this machine, or crewdoctor's own process on it, was busy enough to be the limit itself, it is a note.
+(ours). Where this machine, or crewdoctor's own process on it, was busy enough to be the limit itself, or the event loop
+was held, it is a note.
 
 ## Why it matters
 Beyond the knee every further kickoff waits for the others, and runs into timeouts that alone are met with ease. What
@@ -34,6 +35,7 @@ from crewdoctor.model.rule import rule
 from crewdoctor.model.setting import Seconds
 from crewdoctor.ramp import Level, Ramp, ramp, slower
 
+OURS = "This machine was busy enough to be the limit itself, or the event loop was held: nobody is blamed here."
 GATE = "gate = asyncio.Semaphore({n})  # around each kickoff: async with gate: ..."
 GATE_OF_THREADS = "ThreadPoolExecutor(max_workers={n})  # around each kickoff"
 
@@ -51,10 +53,14 @@ def throughput_knee(evidence: Evidence) -> Iterator[Finding]:
 def _finding(evidence: Evidence, climbed: Ramp, knee: Level, pace: float, alone: float) -> Finding:
     before = climbed.levels[-2]
     low, high = climbed.saturates() or (before.n, knee.n)
-    by_us = knee.by_us or _played_slowly(evidence, climbed, knee)
+    by_us = knee.by_us or knee.stalled or _played_slowly(evidence, climbed, knee)
     threads = climbed.result.facts.get("style") == "threads"
     told = f"{before.n} brought {before.per_second:.1f} a second through, {knee.n} brought {knee.per_second:.1f}"
-    ours = " This machine was busy enough to be the limit itself: nothing of the crew is blamed." if by_us else ""
+    ours = (
+        " This machine was busy enough to be the limit itself, or the event loop was held: nobody is blamed here."
+        if by_us
+        else ""
+    )
     return Finding(
         code="CD601",
         slug="throughput_knee",
@@ -74,6 +80,7 @@ def _finding(evidence: Evidence, climbed: Ramp, knee: Level, pace: float, alone:
         ),
         lost=max(0.0, pace - alone),
         observed=not by_us,
+        attrs={} if by_us else {"change": f"gate:{low}"},
     )
 
 

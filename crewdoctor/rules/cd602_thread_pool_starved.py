@@ -33,16 +33,13 @@ from crewdoctor.model.finding import Finding, Fix, Quantity, Severity
 from crewdoctor.model.layer import Layer
 from crewdoctor.model.rule import rule
 from crewdoctor.model.span import Span
-from crewdoctor.ramp import RAMP_KEYS, Level, Ramp, ramp
+from crewdoctor.ramp import LARGEST, MORE, Level, Ramp, ramp
 
 SHARE = 0.1
-LARGEST, MORE = 32, 4
-"""Python's default: min(32, cpu + 4)."""
 _DEFAULT = "asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(max_workers={n}))"
 _THREADS = "ThreadPoolExecutor(max_workers={n})"
-_AT_WORK = ("crew.kickoff", "llm.call", "tool.call")
-"""What a thread is needed for; the first kind of which exactly as many ran at once as there are threads is told."""
-_NOUNS = {"crew.kickoff": "", "llm.call": " model calls", "tool.call": " tool calls"}
+_AT_WORK = {"": ("crew.kickoff",), " calls of models and tools": ("llm.call", "tool.call")}
+"""What a thread is needed for, in words: the first that ran exactly as often at once as there are threads is told."""
 
 
 @rule("CD602", since="0.1", needs=("span:scale.level", "result:scale.ramp"), uses=("inventory",))
@@ -68,8 +65,9 @@ def _starved(evidence: Evidence, level: Level) -> tuple[list[Span], int, str] | 
     for size in sorted(sizes):
         held = [each for each in waits if each.attrs.get("workers") == size]
         waited = sum(each.seconds(evidence.end_of(each)) for each in held)
-        kind = next((name for name in _AT_WORK if overlap(level.named(name), evidence) == size), "")
-        if kind and waited >= SHARE * spent:
+        at_work = {words: [each for name in names for each in level.named(name)] for words, names in _AT_WORK.items()}
+        kind = next((words for words, spans in at_work.items() if overlap(spans, evidence) == size), None)
+        if kind is not None and waited >= SHARE * spent:
             return held, size, kind
     return None
 
@@ -90,7 +88,7 @@ def _finding(evidence: Evidence, climbed: Ramp, level: Level, waits: list[Span],
         layer=Layer.CREW,
         subject=crew,
         message=(
-            f"Of {level.n} kickoffs started at once, {workers}{_NOUNS[kind]} were at work: {pool} has {workers} "
+            f"Of {level.n} kickoffs started at once, {workers}{kind} were at work: {pool} has {workers} "
             f"threads{default}. One waited {wording.seconds(longest)} for a thread{_flat(evidence, climbed, level)}."
             f"{overload(evidence)}"
         ),
@@ -103,6 +101,7 @@ def _finding(evidence: Evidence, climbed: Ramp, level: Level, waits: list[Span],
             (_THREADS if threads else _DEFAULT).format(n=level.n),
         ),
         lost=sum(each.seconds(evidence.end_of(each)) for each in waits),
+        attrs={"change": f"executor:{level.n}"},
     )
 
 
@@ -115,6 +114,3 @@ def _flat(evidence: Evidence, climbed: Ramp, level: Level) -> str:
     if not before or not now:
         return ""
     return f", while the model took {wording.seconds(median(now))} (alone {wording.seconds(median(before))})"
-
-
-__all__ = ["RAMP_KEYS", "thread_pool_starved"]

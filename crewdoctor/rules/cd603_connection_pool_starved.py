@@ -102,4 +102,5 @@ def _finding(evidence: Evidence, tool: ToolEntry, group: list[Span], waited: flo
         ),
         lost=waited,
         host=asked[0] if asked else "",
+        attrs={"change": f"gate:{wide}"},
     )

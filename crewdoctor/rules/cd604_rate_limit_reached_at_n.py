@@ -97,6 +97,7 @@ def _finding(evidence: Evidence, llm: LlmEntry, climbed: Ramp, level: Level, lim
         fix=Fix(f"Start at most {low} at once, with one limiter for all of them", GATE.format(n=low)),
         lost=sum(each.seconds(evidence.end_of(each)) for each in (*limited, *level.named("retry.backoff"))),
         depends_on=(llm.endpoint,) if llm.endpoint else (),
+        attrs={"change": f"gate:{low}"},
     )
 
 

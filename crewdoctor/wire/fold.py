@@ -17,6 +17,7 @@ from crewdoctor.model.plan import Plan, Step
 from crewdoctor.model.recording import Experiments, Header, Recording
 from crewdoctor.model.result import Status, StepResult
 from crewdoctor.model.span import Event, Failure, Span, Stack
+from crewdoctor.wire.children import adopted
 from crewdoctor.wire.codec import WireError, decode
 from crewdoctor.wire.frames import from_line
 from crewdoctor.wire.hosts_seen import with_hosts_seen
@@ -188,6 +189,7 @@ class Fold:
         spans = sorted(_rooted(self.spans), key=lambda each: each.start)
         results = [*self.results, *self._cut_off()]
         if self.of_program:
+            spans = adopted(spans, self.events, self.facts, self.processes.begun)
             target = self.header.options.target if self.header else ""
             self.inventory = with_parts_seen(self.inventory, spans, target)
             self.inventory = with_hosts_seen(self.inventory, spans) if self.inventory else None

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from crewdoctor.model.probe import CannotProbe, LoadedCrew, Redirected
 from crewdoctor.model.span import Failure, FailureKind
+from crewdoctor.wire.codec import encode
 from crewdoctor.wire.lines import LONGEST_TEXT
 from crewdoctor.worker.answers import error_in
 from crewdoctor.worker.arguments import realistic
+from crewdoctor.worker.stacks import described, places, waiting
 
 
 class BenchParts:
@@ -25,6 +29,10 @@ class BenchParts:
         self.writes_blocked = 0
         """Above zero: taps stop what may change the world (`blocked.would_write`). Process-wide: tools use threads."""
         self.load: Callable[[], LoadedCrew] | None = None
+
+    def stack(self, record: dict[str, Any]) -> None:
+        """Record what is blocked."""
+        raise NotImplementedError
 
     def own(self, text: str) -> None:
         """Write crewdoctor's own line."""
@@ -70,5 +78,11 @@ class BenchParts:
 
         return redirect(ports)
 
-    arguments = staticmethod(realistic)
-    error_in = staticmethod(error_in)
+    def look_at(self, thread: int, *, seconds: float, span: str = "", **attrs: Any) -> None:
+        """Record where a thread is right now; it has been held there for `seconds`."""
+        stack = list(places(sys._current_frames().get(thread)))
+        frames, user = described(stack)
+        told = {"frames": encode(frames), "user_frame": encode(user), "thread": str(thread), "seconds": seconds}
+        self.stack({"span": span or None, "waiting": waiting(stack) or "unknown", "attrs": attrs, **told})
+
+    arguments, error_in = staticmethod(realistic), staticmethod(error_in)

@@ -14,6 +14,14 @@ from crewdoctor.model.setting import SettingValue
 from crewdoctor.worker.dropped import dropped
 from crewdoctor.worker.source_place import users_frames
 
+_PARTS = (
+    *(("crewai.mcp", f"MCPServer{way}") for way in ("HTTP", "SSE", "Stdio")),
+    ("crewai.agent.planning_config", "PlanningConfig"),
+    ("crewai.tools", "BaseTool"),
+    ("crewai.llms.base_llm", "BaseLLM"),
+)
+"""What else users build; the models last."""
+
 
 @dataclass(slots=True)
 class Built:
@@ -81,7 +89,7 @@ def _kinds() -> list[Any]:
     from crewai import Agent, Crew, Task
 
     kinds: list[Any] = [Agent, Crew, Task]
-    for module, name in (("crewai.tools", "BaseTool"), ("crewai.llms.base_llm", "BaseLLM")):
+    for module, name in _PARTS:
         with suppress(ImportError, AttributeError):  # older crewai: one thing less is traced
             kinds.append(getattr(importlib.import_module(module), name))
     return [*kinds, *(_with_constructors(kinds[-1]) if kinds[-1].__name__ == "BaseLLM" else ())]

@@ -15,14 +15,15 @@ from itertools import count
 from types import ModuleType
 from typing import Any
 
+from crewdoctor.model.evidence import RAMP
 from crewdoctor.worker.inflight import settlers
 from crewdoctor.worker.late import when_imported
 from crewdoctor.worker.recorder import Recorder
 from crewdoctor.worker.taps.tap import Tap
 
 _CARRIED = "_crewdoctor_span"
-_NOTABLE = 0.5
-"""Seconds in the queue of a pool from which it is worth a span."""
+_NOTABLE, _AMONG_MANY = 0.5, 0.05
+"""Seconds in the queue of a pool from which it is worth a span; in a ramp, where many short waits make a long one."""
 
 
 def install(recorder: Recorder) -> None:
@@ -77,7 +78,8 @@ class Queued:
                 self._open(waiting)
 
     def _open(self, waiting: _Waiting) -> None:
-        late = self._recorder.now() - waiting.since >= _NOTABLE
+        notable = _AMONG_MANY if self._recorder.step.startswith(RAMP) else _NOTABLE
+        late = self._recorder.now() - waiting.since >= notable
         if late and not waiting.opened and waiting.span in self._recorder._spans:
             waiting.opened = self._recorder.open(
                 "thread.wait", parent=waiting.span, start=waiting.since, workers=waiting.workers

@@ -106,10 +106,19 @@ def crew_settings(crew: Any, subject: str, sources: Sources) -> list[Setting]:
 def dropped_settings(parts: Parts, crew: str, sources: Sources) -> list[Setting]:
     """What agents, tasks, tools and the crew (its subject: `crew`) were given and do not hold."""
     found = []
-    for subject, thing in (*parts.agents.items(), *parts.tasks.items(), *parts.tools.items(), (crew, parts.crew)):
+    held = (*parts.agents.items(), *parts.tasks.items(), *parts.tools.items(), (crew, parts.crew))
+    within = ((subject, part) for subject, agent in parts.agents.items() for part in _parts_of(agent))
+    for subject, thing in (*held, *within):
         built = sources.constructions.of(thing)
         note = f"the built {type(thing).__name__} does not hold it"
         for name, value in built.dropped.items() if built is not None else ():
             scope = subject.partition(":")[0]
             found.append(Setting(subject, scope, f"{DROPPED}{name}", value, sources.of(thing, name), note))
     return found
+
+
+def _parts_of(agent: Any) -> list[Any]:
+    """What an agent was given that is built by itself: servers of tools, how it plans."""
+    mcps = [each for each in getattr(agent, "mcps", None) or () if not isinstance(each, str)]
+    planning = getattr(agent, "planning_config", None)
+    return [*mcps, *([] if planning is None else [planning])]

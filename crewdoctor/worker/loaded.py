@@ -49,13 +49,20 @@ class LoadedCrew:
 
     def rebuilt(self, subject: str, seconds: float) -> tuple[Any, dict[str, float]]:
         """The model built again, its timeouts at most `seconds`; and what they say as written. Raises CannotProbe."""
-        from crewdoctor.worker.rebuilding import rebuilt
+        from crewdoctor.worker.rebuilding import rebuilt, stand_in_keys
 
         live = self.llm(subject)
         if provider_of(live) is None:
             raise CannotProbe(f"a {type(live).__name__} is not a model crewdoctor knows how to build again")
+        stand_in_keys()
         made = rebuilt(live, self.constructions, seconds)
         return made.model, made.written
+
+    def widen_pools(self, connections: int) -> int:
+        """Allow the models' clients so many connections; how many pools could be widened."""
+        from crewdoctor.worker.wider import widened
+
+        return sum(widened(slot.live, connections) for slot in self.parts.slots.values())
 
     def use_embedded(self, base_url: str) -> list[str]:
         """Put the embedded endpoint under every model of the crew; subjects of what was replaced."""

@@ -9,7 +9,6 @@ namespace, where the system allows it.
 from __future__ import annotations
 
 import ctypes
-import fcntl
 import os
 import socket
 import stat
@@ -36,6 +35,8 @@ def enter() -> str:
     """
     if not LINUX:
         return "network namespaces are Linux's"
+    if len(os.listdir("/proc/self/task")) > 1:  # noqa: PTH208 - a listing of numbers
+        return "another thread runs, which would stay in the network as it is"
     try:
         covered = list(dict.fromkeys(_socket_files()))
         _unshare()
@@ -84,6 +85,8 @@ def _unshare() -> None:
 
 
 def _loopback_up() -> None:
+    import fcntl
+
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
         fcntl.ioctl(any_socket, _SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", _UP))
 

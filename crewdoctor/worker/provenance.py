@@ -77,7 +77,8 @@ class Sources:
             if line is None:
                 return Provenance("environment", f"env {name}")
             file = str(self.root / ".env")
-            return Provenance("dotenv", f".env:{line}", Location(file, line, source=f"{name}=..."))
+            over = f"env {name}" if _inherited(name) else ""
+            return Provenance("dotenv", f".env:{line}", Location(file, line, source=f"{name}=..."), over)
         return None
 
     def built_at(self, thing: Any) -> Location | None:
@@ -94,6 +95,16 @@ class Sources:
                 if line:
                     return Provenance("yaml", f"{shown(str(file))}:{line}", place(str(file), line))
         return None
+
+
+def _inherited(name: str) -> bool:
+    """Whether this process was started with another value of a variable than it has now; False where nobody knows."""
+    try:
+        started = Path("/proc/self/environ").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    held = next((each for each in started if each.startswith(f"{name}=".encode())), None)
+    return held is not None and held != os.fsencode(f"{name}={os.environ.get(name, '')}")
 
 
 def was_set(thing: Any, name: str, built: Built | None = None) -> bool:

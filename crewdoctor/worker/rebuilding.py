@@ -7,15 +7,18 @@ crewai 1.15.30): nothing here copies a model. What cannot be built again is told
 from __future__ import annotations
 
 import copy
+import os
 from dataclasses import dataclass, field
 from typing import Any
 
 from crewdoctor.model.probe import CannotProbe
 from crewdoctor.worker import providers
+from crewdoctor.worker.client_settings import STAND_IN
 from crewdoctor.worker.construction import Built, Constructions
 from crewdoctor.worker.provenance import Sources
 
 MILLISECONDS = 1000
+_KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GOOGLE_API_KEY", "AZURE_API_KEY")
 _PHASES = ("connect", "read", "write", "pool")
 _CLIENTS = frozenset({"httpx", "httpx2", "openai", "anthropic", "azure", "boto3", "botocore", "requests", "aiohttp"})
 _COMPARED = ("timeout.", "max_retries", "base_url", "dropped.")
@@ -28,6 +31,15 @@ class Scaled:
     model: Any
     written: dict[str, float] = field(default_factory=dict)
     """By the name of the argument (`timeout`, `client_params.timeout`): the seconds it says in the user's code."""
+
+
+def stand_in_keys() -> None:
+    """Set what keys are missing: a server of ours asks for none, and SDKs ask before they send. In led processes."""
+    for name in _KEYS:
+        os.environ.setdefault(name, STAND_IN)
+    if not {"AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_BEARER_TOKEN_BEDROCK"} & os.environ.keys():
+        os.environ |= {"AWS_ACCESS_KEY_ID": STAND_IN, "AWS_SECRET_ACCESS_KEY": STAND_IN}
+    os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
 
 
 def rebuilt(live: Any, constructions: Constructions, seconds: float) -> Scaled:

@@ -13,6 +13,7 @@ import os
 import secrets
 import socket
 import ssl
+import stat
 import sys
 import tempfile
 import time
@@ -42,6 +43,7 @@ _PROGRAMS = frozenset({"subprocess.Popen", "os.system", "os.exec", "os.posix_spa
 _ANY, _MAIL = "", "mail"
 _MAIL_PORTS = frozenset({25, 465, 587, 2525})
 _CANARY_WITHIN = 5.0
+_DESCRIPTORS = 4096
 
 
 class Outside(OSError):  # noqa: N818 - a verdict about the experiment
@@ -130,6 +132,8 @@ class Redirect:
 
     def begin(self, ports: Iterable[int]) -> None:
         """Start the server, lead, and prove it. Raises CannotProbe."""
+        if peer := connected():
+            raise CannotProbe(f"a connection to {peer} is open from before, and would not be led")
         if not self.isolated and (seen := [name for name in _C_CLIENTS if name in sys.modules]):
             raise CannotProbe(f"{seen[0]} connects in C, past a redirect, and this system allows no network namespace")
         self._pem = self.prompter.start()
@@ -216,6 +220,21 @@ def _own_files() -> set[str]:
             if f"socket:[{inode}]" in inodes and columns:
                 found.add(path)
     return found
+
+
+def connected() -> str:
+    """The peer of a connection this process holds to somewhere; empty where it holds none."""
+    for number in range(3, min(_DESCRIPTORS, os.sysconf("SC_OPEN_MAX"))):
+        try:
+            if not stat.S_ISSOCK(os.fstat(number).st_mode):
+                continue
+            with socket.socket(fileno=os.dup(number)) as held:
+                peer, family = held.getpeername(), held.family
+        except OSError:
+            continue
+        if family in {socket.AF_INET, socket.AF_INET6}:
+            return f"{peer[0]}:{peer[1]}"
+    return ""
 
 
 def _literal(host: str) -> bool:

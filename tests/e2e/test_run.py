@@ -57,12 +57,14 @@ server.handle_request()
 )
 
 
-def start(folder, program, *options, python=sys.executable, module=True, **environment):
+def start(folder, program, *options, python=sys.executable, command=(), module=True, **environment):
     """`crewdoctor run` of a program, SIGINT as an interactive shell leaves it."""
     (folder / "main.py").write_text(program)
-    command = [sys.executable, "-m", "crewdoctor", "run", *options, "--recording", "rec.jsonl", "--", python, "main.py"]
+    bare = command or [python, "main.py"]
     return subprocess.Popen(
-        command if module else [python, "main.py"],
+        [sys.executable, "-m", "crewdoctor", "run", *options, "--recording", "rec.jsonl", "--", *bare]
+        if module
+        else bare,
         cwd=folder,
         env={**BARE, "PYTHONPATH": str(Path(__file__).parents[2]), **QUIET, **environment},
         stdin=subprocess.DEVNULL,
@@ -427,3 +429,16 @@ def test_with_fail_on_a_program_that_ended_well_fails_on_findings(tmp_path):
 def test_the_hooks_variables_reach_no_file_and_the_folder_holds_one():
     assert [each.name for each in HOOK.iterdir() if each.suffix == ".py"] == ["sitecustomize.py"]
     assert RECORDING.startswith(RECORD)
+
+
+def test_with_v_what_crewai_and_the_sdk_say_stands_on_the_timeline_without_content(tmp_path, model, healthy):
+    code, _, err = ended(start(tmp_path, MAIN, "-v", "-o", "r.json", MODEL_URL=model, TOOL_URL=healthy))
+    held = json.loads((tmp_path / "r.json").read_text())["environment"]["log_lines"]
+    said = {each["logger"].partition(".")[0] for each in held["lines"]}
+    text = "\n".join(each["text"] for each in held["lines"])
+
+    assert code == 0, err[-2000:]
+    assert {"crewai", "httpx", "openai"} <= said
+    assert [each["at"] for each in held["lines"]] == sorted(each["at"] for each in held["lines"])
+    assert any("chat/completions" in each["text"] for each in held["lines"])
+    assert [word for word in ("sk-of-nobody", "secret backstory", "soup") if word in text] == []

@@ -248,3 +248,36 @@ def cd507_fires(scene: Scene) -> None:
 def cd507_quiet(scene: Scene) -> None:
     """The same guardrail, answered."""
     _guardrail(scene, 11.9)
+
+
+def cd405_fires(scene: Scene) -> None:
+    """25 turns of 60 s and 30 s under a limit of 15 min."""
+    _crew(scene, _gunicorn(900.0), setting(AGENT, "agent", "max_iter", 25), deadline=None)
+
+
+def cd405_quiet(scene: Scene) -> None:
+    """Five of them."""
+    _crew(scene, _gunicorn(900.0), setting(AGENT, "agent", "max_iter", 5), deadline=None)
+
+
+def _again(scene: Scene, *numbers: int) -> None:
+    """Calls of one tool, each of 6 s, with arguments of these numbers."""
+    _crew(scene, deadline=None)
+    step = scene.step("crew.kickoff", CREW, 20.0, 30.0 + 6 * len(numbers))
+    kickoff = scene.span(step, "crew.kickoff", 20.0, 29.0 + 6 * len(numbers))
+    agent = scene.span(step, "agent.execution", 20.1, 28.0 + 6 * len(numbers), subject=AGENT, parent=kickoff)
+    for index, number in enumerate(numbers):
+        begun = 21.0 + 6 * index
+        scene.span(
+            step, "tool.call", begun, begun + 6, subject=TOOL, parent=agent, tool="search", n=1, arguments=number
+        )
+
+
+def cd407_fires(scene: Scene) -> None:
+    """Four calls with the same arguments."""
+    _again(scene, 1, 1, 1, 1)
+
+
+def cd407_quiet(scene: Scene) -> None:
+    """Four calls, two and two."""
+    _again(scene, 1, 2, 1, 2)

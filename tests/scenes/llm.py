@@ -1,5 +1,7 @@
 """What the rules of the model are shown."""
 
+from dataclasses import replace
+
 from recordings import AGENT, CREW, LLM, Scene, default, setting
 
 from crewdoctor.model.result import Status
@@ -96,6 +98,29 @@ def cd210_quiet(scene: Scene) -> None:
     _alone(scene, 0.2, 0.2, 0.2)
 
 
+def _told_to_wait(scene: Scene, pause: float) -> None:
+    _crew(scene)
+    step = scene.step("crew.kickoff", CREW, 30.0, 45.0)
+    kickoff = scene.span(step, "crew.kickoff", 30.0, 44.0)
+    agent = scene.span(step, "agent.execution", 30.0, 44.0, subject=AGENT, parent=kickoff)
+    limited = FailureKind.HTTP_RATE_LIMITED
+    scene.llm(step, 30.0, 30.2, parent=agent, failure=limited, status=429)
+    scene.llm(step, 30.2 + pause, 30.8 + pause, parent=agent)
+    for line in scene.lines:
+        if line.get("name") == "http.request" and line["attrs"].get("status") == 429:
+            line["attrs"] |= {"retry_after": "6"}
+
+
+def cd211_fires(scene: Scene) -> None:
+    """Six seconds are asked for, and one is waited."""
+    _told_to_wait(scene, 1.0)
+
+
+def cd211_quiet(scene: Scene) -> None:
+    """The same answer, and the six seconds are waited."""
+    _told_to_wait(scene, 6.1)
+
+
 def cd213_fires(scene: Scene) -> None:
     """Nine requests, nine times 500."""
     _crew(scene)
@@ -180,3 +205,85 @@ def cd311_fires(scene: Scene) -> None:
 def cd311_quiet(scene: Scene) -> None:
     """The same, and the SDK repeats it."""
     _flaky(scene, 2)
+
+
+def _stream(scene: Scene, seconds: float) -> None:
+    _crew(scene, 3.0, stream=True)
+    step = scene.step("crew.kickoff", CREW, 30.0, 32.0 + seconds)
+    kickoff = scene.span(step, "crew.kickoff", 30.0, 31.0 + seconds)
+    agent = scene.span(step, "agent.execution", 30.1, 30.9 + seconds, subject=AGENT, parent=kickoff)
+    scene.llm(step, 30.2, 30.2 + seconds, parent=agent, stream=True, read=3.0, first_token=0.3, gaps_max=0.4)
+
+
+def cd206_fires(scene: Scene) -> None:
+    """A stream of 9.4 s under a timeout of 3 s, its pieces 0.4 s apart."""
+    _stream(scene, 9.4)
+
+
+def cd206_quiet(scene: Scene) -> None:
+    """One of 2.4 s."""
+    _stream(scene, 2.4)
+
+
+def _dead(scene: Scene, connect: float) -> None:
+    """A host that drops what is sent to it; 60 s were written for answers."""
+    _crew(scene, 60.0)
+    assert scene.inventory is not None
+    settings = [each for each in scene.inventory.settings if each.name != "timeout.connect"]
+    own = setting(LLM, "llm", "timeout.connect", Seconds(connect))
+    scene.inventory = replace(scene.inventory, settings=(own, *settings))
+    step = scene.step("crew.kickoff", CREW, 30.0, 31.0 + 3 * connect, Status.FAILED)
+    kickoff = scene.span(step, "crew.kickoff", 30.0, 30.9 + 3 * connect, failure=FailureKind.TIMEOUT_CONNECT)
+    call = scene.span(
+        step, "llm.call", 30.1, 30.5 + 3 * connect, subject=LLM, parent=kickoff, failure=FailureKind.TIMEOUT_CONNECT
+    )
+    for index in range(3):
+        begun = 30.2 + index * connect
+        scene.span(
+            step,
+            "tcp.connect",
+            begun,
+            begun + connect,
+            subject=LLM,
+            parent=call,
+            failure=FailureKind.TIMEOUT_CONNECT,
+            host="model.internal",
+            port=8000,
+            address="10.1.2.3",
+        )
+
+
+def cd207_fires(scene: Scene) -> None:
+    """Three connects of 60 s each."""
+    _dead(scene, 60.0)
+
+
+def cd207_quiet(scene: Scene) -> None:
+    """Connecting has a limit of its own."""
+    _dead(scene, 5.0)
+
+
+LONG = (
+    "Error code: 400 - {'error': {'message': \"This model's maximum context length is 8192 tokens. However, your "
+    "messages resulted in 9120 tokens.\", 'code': 'context_length_exceeded'}}"
+)
+
+
+def _turned_away_for(scene: Scene, text: str) -> None:
+    _crew(scene, 60.0)
+    step = scene.step("crew.kickoff", CREW, 30.0, 40.0, Status.FAILED)
+    kickoff = scene.span(step, "crew.kickoff", 30.0, 39.0, failure=FailureKind.HTTP_CLIENT_ERROR)
+    scene.llm(step, 30.1, 31.0, parent=kickoff)
+    for index in range(3):
+        at = 32.0 + index
+        scene.llm(step, at, at + 0.2, parent=kickoff, failure=FailureKind.HTTP_CLIENT_ERROR, text=text, status=400)
+
+
+def cd212_fires(scene: Scene) -> None:
+    """The second turn's prompt is too long, three times."""
+    _turned_away_for(scene, LONG)
+
+
+def cd212_quiet(scene: Scene) -> None:
+    """It is turned away for something else."""
+    _turned_away_for(scene, "Error code: 400 - {'error': {'message': 'unknown parameter'}}")

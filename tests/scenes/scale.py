@@ -7,6 +7,7 @@ from statistics import median
 
 from recordings import AGENT, CREW, LLM, TOOL, Scene
 
+from crewdoctor.model.setting import Location
 from crewdoctor.model.span import FailureKind
 
 ALONE = 2.0
@@ -178,3 +179,26 @@ def cd230_quiet(scene: Scene) -> None:
     """They wait for a moment, as on any full pool."""
     scene.crew()
     ramp(scene, {**flat(1, 2), 8: Loaded(pool=0.02)}, "max-concurrency")
+
+
+CHECK = Location("crew.py", 31, "check", "requests.get(RULES, timeout=20)")
+
+
+def _held(scene: Scene, looks: int) -> None:
+    """The loop of eight kickoffs is held for half of the time; `looks` of ours found it at a line of the user's."""
+    scene.crew()
+    step = ramp(scene, {**flat(1, 2), 8: Loaded(queue=4.0)}, "knee")
+    scene.results[-1].facts["levels"][-1] |= {"lag": 0.6, "held": 8.0, "seconds": 14.0}
+    level = next(line for line in reversed(scene.lines) if line.get("name") == "scale.level")
+    for look in range(looks):
+        scene.stack(step, level["start"] + look, level["id"], "recv", seconds=0.3, line=CHECK, loop_late=True)
+
+
+def cd606_fires(scene: Scene) -> None:
+    """Five looks, one line."""
+    _held(scene, 5)
+
+
+def cd606_quiet(scene: Scene) -> None:
+    """One look: whoever was there may have been there by chance."""
+    _held(scene, 1)

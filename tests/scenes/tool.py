@@ -176,3 +176,44 @@ def cd309_fires(scene: Scene) -> None:
 def cd309_quiet(scene: Scene) -> None:
     """The same coroutine, alone in its loop."""
     _in_a_loop(scene, 0)
+
+
+def _late_call(scene: Scene, deadline: float) -> None:
+    """A tool of 20 s at most, called 14 s into the agent's work."""
+    _crew(scene, 20.0, deadline=deadline)
+    step = scene.step("crew.kickoff", CREW, 40.0, 61.0)
+    kickoff = scene.span(step, "crew.kickoff", 40.0, 60.0)
+    agent = scene.span(step, "agent.execution", 40.1, 59.0, subject=AGENT, parent=kickoff)
+    scene.span(step, "llm.call", 40.2, 54.0, subject=LLM, parent=agent, model="gpt-4o", stream=False)
+    scene.tool(step, 54.1, 55.0, parent=agent, timeout=20.0, source="model")
+
+
+def cd302_fires(scene: Scene) -> None:
+    """16 s were left of 30."""
+    _late_call(scene, 30.0)
+
+
+def cd302_quiet(scene: Scene) -> None:
+    """46 s were left of 60."""
+    _late_call(scene, 60.0)
+
+
+def _returned(scene: Scene, failure: FailureKind | None) -> None:
+    """A call of a tool that ended well; the request within it did or did not."""
+    _crew(scene, 5.0)
+    step = scene.step("crew.kickoff", CREW, 40.0, 48.0)
+    kickoff = scene.span(step, "crew.kickoff", 40.0, 47.0)
+    call = scene.span(step, "tool.call", 41.0, 46.0, subject=TOOL, parent=kickoff, tool="search", args_source="model")
+    where = {"host": "internal-api.local", "port": 443, "client": "requests"}
+    answered = {"status": 200, "first_byte": 4.9} if failure is None else {}
+    scene.span(step, "http.request", 41.0, 46.0, subject=TOOL, parent=call, failure=failure, **where, **answered)
+
+
+def cd308_fires(scene: Scene) -> None:
+    """The request ran into its timeout; the tool returned, and so did the crew."""
+    _returned(scene, FailureKind.TIMEOUT_READ)
+
+
+def cd308_quiet(scene: Scene) -> None:
+    """The request was answered."""
+    _returned(scene, None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from crewdoctor import wording
-from crewdoctor.model.report import Load, LoadLevel, Report
+from crewdoctor.model.report import Confirmed, Load, LoadLevel, Report
 from crewdoctor.report.screen.line import Line, heading, line, simulated
 
 FILL = {"llm": "\N{FULL BLOCK}", "tool": "\N{DARK SHADE}", "waiting": "\N{LIGHT SHADE}", "rest": "\N{MIDDLE DOT}"}
@@ -16,6 +16,7 @@ _SHORTEST_TRACK = 12
 _STOPPED = {
     "knee": "more of them would only wait for each other",
     "errors": "too many of them failed",
+    "limiter": "its own max_rpm puts it to sleep, a whole minute each time",
     "unfinished": "the last ones did not come to their end in time",
     "max-concurrency": "no more were asked for (--max-concurrency)",
     "max-llm-calls": "the calls of the crew's own model would not suffice for more (--max-llm-calls)",
@@ -51,10 +52,26 @@ def sentences(load: Load) -> Iterator[str]:
     if load.saturates is not None:
         low, high = load.saturates
         yield f"From a number between {low} and {high} on, more at once bring no more through."
+    if load.next_limit:
+        yield load.next_limit
+    if load.confirmed is not None:
+        yield _confirmed(load.confirmed)
     if load.stopped_by in _STOPPED:
         yield f"It went no further: {_STOPPED[load.stopped_by]}."
     if any(each.busy for each in load.levels):
         yield "Where it says `busy`, this machine may have been the limit itself: nobody else is blamed there."
+
+
+def _confirmed(held: Confirmed) -> str:
+    took, before = (
+        "none came to its end" if each.seconds is None else f"{wording.seconds(each.seconds)} each"
+        for each in (held.after, held.before)
+    )
+    through = f"{held.after.per_second:.1f} a second came through ({held.before.per_second:.1f})"
+    trouble = held.after.failed + held.after.timeouts, held.before.failed + held.before.timeouts
+    failed = f", {trouble[0]} failed or were cut off ({trouble[1]})" if any(trouble) else ""
+    verdict = "Confirmed" if held.better else "Not confirmed"
+    return f"{verdict}: with {held.change}, {held.after.n} at once took {took} (before: {before}), {through}{failed}."
 
 
 def _level(each: LoadLevel, longest: float, track: int, *, simulated_model: bool) -> Line:

@@ -34,6 +34,7 @@ def _told(setting: Setting) -> Line:
         (f"{_value(setting):<{_VALUE}}", "bold" if setting.written else ""),
         (f"  {setting.provenance.where}", "cyan" if setting.written else "dim"),
         (note, "dim"),
+        (f"  [{setting.verdict}]" if setting.verdict else "", ""),
         indent=4,
         hang=_NAME + _VALUE + 2,
     )

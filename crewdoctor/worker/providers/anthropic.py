@@ -27,6 +27,7 @@ from crewdoctor.worker.client_settings import (
 )
 from crewdoctor.worker.hosts import endpoint
 from crewdoctor.worker.provenance import Sources, default_of, version_of, was_set
+from crewdoctor.worker.unread_keywords import unread_keywords
 
 SDK = "anthropic"
 ENVIRONMENT = {"ANTHROPIC_BASE_URL": "{url}", "ANTHROPIC_API_KEY": "crewdoctor-simulated"}
@@ -54,6 +55,7 @@ def describe(llm: Any, subject: str, sources: Sources) -> tuple[LlmEntry, list[S
     host = where.host if where else ""
     key = learnt(getattr(llm, "api_key", None) or os.environ.get("ANTHROPIC_API_KEY"))
     settings += where_and_who(llm, subject, sources, base_url, key, _VARIABLES)
+    settings += unread_keywords(llm, subject, sources)
     entry = LlmEntry(
         subject=subject,
         model=str(llm.model),

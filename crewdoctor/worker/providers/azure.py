@@ -29,6 +29,7 @@ from crewdoctor.worker.client_settings import (
 from crewdoctor.worker.hosts import endpoint
 from crewdoctor.worker.provenance import Sources, default_of
 from crewdoctor.worker.providers import openai as of_openai
+from crewdoctor.worker.unread_keywords import unread_keywords
 
 SDK, CORE = "azure-ai-inference", "azure-core"
 ENVIRONMENT = {"AZURE_ENDPOINT": "{url}", "AZURE_API_KEY": "crewdoctor-simulated"}
@@ -52,6 +53,7 @@ def describe(llm: Any, subject: str, sources: Sources) -> tuple[LlmEntry, list[S
     where = endpoint(base_url, "llm") if base_url else None
     settings = _settings(llm, subject, sources)
     settings += unread(llm, subject, ("timeout", "max_retries", "base_url", "api_base"), sources, SDK)
+    settings += unread_keywords(llm, subject, sources, ("timeout", "max_retries", "base_url", "api_base"))
     settings += where_and_who(llm, subject, sources, base_url, key, _VARIABLES)
     entry = LlmEntry(
         subject=subject,

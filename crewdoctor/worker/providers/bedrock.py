@@ -21,6 +21,7 @@ from crewdoctor.worker.client_settings import Variables, learnt, phase_of, strea
 from crewdoctor.worker.hosts import endpoint
 from crewdoctor.worker.late import when_imported
 from crewdoctor.worker.provenance import Sources, default_of, version_of
+from crewdoctor.worker.unread_keywords import unread_keywords
 
 SDK = "boto3"
 ENVIRONMENT = {"AWS_ENDPOINT_URL_BEDROCK_RUNTIME": "{url}"}
@@ -51,6 +52,7 @@ def describe(llm: Any, subject: str, sources: Sources) -> tuple[LlmEntry, list[S
     key = bool(held) or bool(os.environ.get(_KEYS[0]))
     settings = _settings(llm, client, subject, sources)
     settings += unread(llm, subject, ("timeout", "max_retries", "base_url", "api_base"), sources, SDK)
+    settings += unread_keywords(llm, subject, sources, ("timeout", "max_retries", "base_url", "api_base"))
     settings += where_and_who(llm, subject, sources, base_url, "held" if key else "", _VARIABLES)
     entry = LlmEntry(
         subject=subject,

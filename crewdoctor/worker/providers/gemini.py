@@ -17,6 +17,7 @@ from crewdoctor.worker import client_settings
 from crewdoctor.worker.client_settings import STAND_IN, Variables, learnt, stream_setting, unread, usable, where_and_who
 from crewdoctor.worker.hosts import endpoint
 from crewdoctor.worker.provenance import Sources, default_of, version_of
+from crewdoctor.worker.unread_keywords import unread_keywords
 
 SDK = "google-genai"
 ENVIRONMENT = {"GOOGLE_GEMINI_BASE_URL": "{url}", "GOOGLE_API_KEY": "crewdoctor-simulated"}
@@ -43,6 +44,7 @@ def describe(llm: Any, subject: str, sources: Sources) -> tuple[LlmEntry, list[S
     settings = _settings(llm, options, subject, sources)
     settings += client_settings.pool(getattr(api, "_httpx_client", None), subject, default_of("httpx"))
     settings += unread(llm, subject, _IGNORED, sources, SDK)
+    settings += unread_keywords(llm, subject, sources, _IGNORED)
     key = learnt(
         getattr(llm, "api_key", None) or next((os.environ[each] for each in _KEYS if os.environ.get(each)), "")
     )

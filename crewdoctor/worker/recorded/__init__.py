@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -49,6 +50,8 @@ class Recorded:
         self._watchdog: Watchdog | None = None
         self._control = -1
         self._held: Held | None = None
+        self._within = ""
+        """The span in which this process was forked off, or is about to fork."""
 
     def begin(self) -> None:
         """Arm the recorder for this process, and say which one it is."""
@@ -84,6 +87,7 @@ class Recorded:
 
     def rest(self) -> None:
         """Stop looking: no thread of ours may run while this process forks."""
+        self._within = self.recorder.current.get() or self.recorder.thread_spans.get(threading.get_ident()) or ""
         watchdog, self._watchdog = self._watchdog, None
         if self._held is not None:
             self._held.rest()

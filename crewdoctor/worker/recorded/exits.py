@@ -82,13 +82,15 @@ def install(recorder: Recorder) -> None:
             recorder.own(f"the exit was not timed: {error!r}")
             shutdown()
             return
-        if waited:
-            with recorder.span("exit.threads", subject="program", layer=Layer.ENVIRONMENT, threads=waited):
+        try:
+            if waited:
+                with recorder.span("exit.threads", subject="program", layer=Layer.ENVIRONMENT, threads=waited):
+                    shutdown()
+            else:
                 shutdown()
-        else:
-            shutdown()
-        if _of_multiprocessing():
-            last()
+        finally:  # Python's own fails in a child that a thread forked
+            if _of_multiprocessing():
+                last()
 
     def last() -> None:
         try:

@@ -27,7 +27,10 @@ def at_start(subjects: Subjects, family: str, source: Any, event: Any) -> tuple[
     common = {"agent": subjects.agent(getattr(event, "agent", None), role), "task": _task(subjects, event)}
     if family == "tool_usage":
         name = str(getattr(event, "tool_name", ""))
-        return subjects.tool(name), {"tool": name, "args_source": "model", "n": 1, "guarded": False, **common}
+        tool = subjects.tool(name)
+        same = subjects.arguments(tool, getattr(event, "tool_args", None))
+        own = {"tool": name, "args_source": "model", "n": 1, "guarded": False, "arguments": same}
+        return tool, {**own, **common}
     return subjects.model(source, role), {
         "model": getattr(event, "model", None) or getattr(source, "model", None),
         "stream": bool(getattr(event, "stream", None) or getattr(source, "stream", False)),

@@ -6,10 +6,14 @@ own spelling (`Fetch Prices` becomes `fetch_prices`): identity first, then role 
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
 from crewdoctor.worker.recorder import Recorder
+
+_MOST = 10_000
+"""Different arguments that are told apart."""
 
 
 class Subjects:
@@ -21,6 +25,16 @@ class Subjects:
         """Task id as text → subject, for copies of the crew."""
         self._tools: dict[str, str] = {}
         """A tool's name as the model spells it → subject."""
+        self._given: dict[tuple[str, int], int] = {}
+        """Tool and a hash of its arguments → their number."""
+
+    def arguments(self, tool: str, given: Any) -> int:
+        """Number the arguments of a tool's call: equal ones alike, from 1 on. Nothing of them is kept, 0: too many."""
+        text = json.dumps(given, sort_keys=True, default=str) if isinstance(given, dict) else str(given)
+        key = tool, hash(text)  # salted anew in each process: it tells nothing elsewhere
+        if key not in self._given and len(self._given) >= _MOST:
+            return 0
+        return self._given.setdefault(key, len(self._given) + 1)
 
     def crew(self, crew: Any, name: str | None) -> str:
         """Learn the crew's tasks and tools, and name it."""

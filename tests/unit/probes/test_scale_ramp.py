@@ -19,7 +19,7 @@ from crewdoctor.model.plan import Skip, Step
 from crewdoctor.model.result import Status, StepResult
 from crewdoctor.model.setting import Location
 from crewdoctor.pipeline import choose_llm
-from crewdoctor.probes import _climb, _pace, scale_ramp
+from crewdoctor.probes import _climb, _pace, scale_confirm, scale_ramp
 from crewdoctor.probes._level import Kickoff, Level, run
 
 LLM = "agent:x/llm"
@@ -142,6 +142,8 @@ def row(n, median, per_second, **more):
         ([row(1, 1.0, 1.0), row(2, 1.0, 2.0)], ""),
         ([row(1, 1.0, 1.0), row(4, 1.4, 3.0), row(8, 2.4, 3.3)], "knee"),
         ([row(1, 1.0, 1.0), row(4, 1.4, 3.0), row(8, 2.4, 4.0)], ""),  # slower, and still more comes through
+        ([row(1, 1.0, 1.0), row(4, 1.4, 3.0), row(8, 2.4, 3.3, lag=0.4)], ""),  # everything stood still for a while
+        ([row(1, 1.0, 1.0), row(4, 1.4, 3.0), row(8, 2.4, 3.3, late=0.2)], ""),
         ([row(1, 0.1, 10.0), row(2, 0.3, 7.0)], ""),  # two tenths of a second are no finding
         ([row(1, 1.0, 1.0), row(2, 1.0, 2.0, failed=1)], "errors"),
         ([row(1, 1.0, 1.0, failed=3)], "errors"),
@@ -227,7 +229,7 @@ def level(n, style, pool="", workers=0, inputs=None):
     ],
 )
 def test_every_caller_makes_its_kickoffs_and_no_more_run_than_the_pool_lets(style, pool, workers, most):
-    crews = type("Mine", (Crew,), {})
+    crews = type("Mine", (Crew,), {"going": 0, "most": 0})
     held = level(6, style, pool, workers)
     run(Bench(), held, [[crews(), crews()] for _ in range(6)], lambda: False)
 
@@ -247,7 +249,7 @@ def test_a_kickoff_that_raises_is_counted_and_stops_nobody(style):
 
 def test_what_does_not_end_is_not_waited_for():
     held = level(2, "threads")
-    run(Bench(), held, [[Crew()] * 200] * 2, lambda: len(held.kickoffs) > 3)
+    run(Bench(), held, [[Crew()] * 40] * 2, lambda: len(held.kickoffs) > 3)
 
     assert not held.complete
     assert held.stop
@@ -262,3 +264,49 @@ def test_throughput_is_what_was_going_on_over_what_one_took():
 
     assert told["median"] == pytest.approx(2.0)
     assert told["per_second"] == pytest.approx(2.0, rel=0.05)
+
+
+def test_a_gate_lets_so_many_through_and_their_clocks_run_from_then():
+    crews = type("Mine", (Crew,), {"going": 0, "most": 0})
+    for style in ("threads", "async-each"):
+        crews.most = 0
+        held = level(6, style, "unknown")
+        held.gate = 2
+        run(Bench(), held, [[crews(), crews()] for _ in range(6)], lambda: False)
+
+        assert crews.most == 2
+        assert max(sum(other.start <= each.start < other.end for other in held.kickoffs) for each in held.kickoffs) <= 2
+
+
+def climbed(**facts):
+    step = Step("scale.ramp@crew:c", "scale.ramp", Layer.CREW, "crew:c", "loaded", 100.0, {"style": "threads"})
+    return StepResult(step, Status.OK, 0.0, 1.0, facts=facts)
+
+
+@pytest.mark.parametrize(
+    ("change", "rows", "options", "told"),
+    [
+        (
+            "executor:8",
+            [row(1, 1.0, 1.0), row(8, 3.0, 2.0)],
+            {},
+            "the crew 16 times, 8 at once, with 8 threads",
+        ),
+        ("gate:2", [row(1, 1.0, 1.0), row(4, 3.0, 2.0)], {}, "8 times, 4 at once, with at most 2 kickoffs let through"),
+        ("", [row(1, 1.0, 1.0), row(8, 3.0, 2.0)], {}, "no limit was met"),
+        ("gate:1", [row(1, 1.0, 1.0)], {}, "no limit was met"),
+        ("executor:8", None, {}, "no limit was met"),
+        ("executor:8", [row(1, 1.0, 1.0), row(8, 3.0, 2.0)], {"llm": "own", "max_llm_calls": 3}, "calls of its own"),
+    ],
+)
+def test_what_is_confirmed_is_announced_too(change, rows, options, told):
+    facts = {"levels": rows} if rows else {}
+    asked = Options(**{"scope": "scale", "llm": "embedded", "confirm": True, "change": change, **options})
+    (step,) = scale_confirm.plan(LOCAL, asked, [replace(climbed(**facts), step=replace(climbed().step, llm_calls=30))])
+
+    assert told in (step.reason if isinstance(step, Skip) else step.announce)
+
+
+def test_a_change_in_the_worker_is_only_planned_where_it_was_asked_for():
+    assert planner.CONFIRM not in planner.stages(Options(scope="scale"))
+    assert planner.stages(Options(scope="scale", confirm=True))[-2:] == (planner.RAMP, planner.CONFIRM)

@@ -16,6 +16,7 @@ import urllib.request
 from pathlib import Path
 
 from crewdoctor.model.phase import Phase
+from crewdoctor.model.probe import CannotProbe
 from crewdoctor.worker import namespace, points
 
 points.install()
@@ -69,6 +70,17 @@ async def _aiohttp():
 
 def by_aiohttp():
     return asyncio.run(_aiohttp())
+
+
+def by_proxy():
+    through = urllib.request.ProxyHandler({"https": "http://proxy.example.com:3128"})
+    secured = urllib.request.HTTPSHandler(context=BEFORE)
+    return (
+        urllib.request.build_opener(through, secured)
+        .open("https://proxied.example.com/x", timeout=SHORT)
+        .read()
+        .decode()
+    )
 
 
 def by_uvloop():
@@ -146,6 +158,15 @@ def tried(call):
         return {"error": type(error).__name__, "text": str(error)[:200], "seconds": time.monotonic() - began}
 
 
+def refused_for_a_connection_of_before():
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()):
+        try:
+            redirect()
+        except CannotProbe as reason:
+            return str(reason)
+    return ""
+
+
 def sent():
     """Packets each device has sent."""
     devices = [line.split() for line in Path("/proc/net/dev").read_text().splitlines()[2:]]
@@ -154,6 +175,8 @@ def sent():
 
 def main():
     told = {"answers": {}, "phases": {}}
+    if mode != "free":
+        told["before"] = refused_for_a_connection_of_before()
     lead = None if mode == "free" else redirect((8443,))
     wanted = {"isolated": set(CLIENTS), "led": CLIENTS.keys() - IN_C, "free": FREE}[mode]
     for name in (each for each in CLIENTS if each in wanted):

@@ -65,12 +65,16 @@ def seen(request):
 
 
 def test_every_client_is_led_with_real_names_and_verification_on(seen):
-    wanted = ("urllib", "requests", "httpx", "address", "loopback", "v6", "aiohttp", "uvloop")
+    wanted = ("urllib", "requests", "httpx", "address", "loopback", "v6", "aiohttp", "uvloop", "proxy")
     assert {name: seen["answers"][name].get("answer") for name in wanted} == dict.fromkeys(wanted, "{}")
     assert {"GET urllib.example.com", "POST httpx.example.com", "GET 203.0.113.9", "GET aiohttp.example.com"} <= set(
         seen["requests"]
     )
     assert seen["answers"]["context_made_before"]["answer"].startswith("TLS")
+
+
+def test_a_connection_of_before_forbids_it(seen):
+    assert "is open from before" in seen["before"]
 
 
 def test_other_protocols_get_as_far_as_their_request(seen):
