@@ -88,7 +88,7 @@ def _requests(tap: Tap) -> Callable[[Callable[..., Any]], Callable[..., Any]]:  
         if recorder.writes_blocked > 0:
             may_send(recorder, method, place[1], place[3])
         given = more.get("timeout")
-        limits = given if hasattr(given, "sock_read") else session._timeout
+        limits = given if given is not None and hasattr(given, "sock_read") else session._timeout
         headers = more.get("headers")
         known = held.get(id(session))
         number = known[1] if known is not None and known[0]() is session else number_of(session)
