@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import marshal
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Any, Protocol
 
 from crewdoctor.model.span import Failure
@@ -100,11 +100,14 @@ class Lines:
         """The text of attributes; the same for this key from now on."""
         if len(self._learned) >= _MOST:
             self._learned.clear()
-        text = self._learned[key] = _text(attrs)
+        text = self._learned[key] = self.members(attrs)
         return text
 
     def body(self, attrs: dict[str, Any]) -> str:
         """Attributes that are often the same as before, all of them."""
+        return self._remembered(attrs, self.members)
+
+    def _remembered(self, attrs: dict[str, Any], told: Callable[[dict[str, Any]], str]) -> str:
         try:
             key = marshal.dumps(attrs, 2)
         except ValueError:  # something no JSON has either: made into text where it is written
@@ -113,7 +116,7 @@ class Lines:
         if known is None:
             if len(self._bodies) >= _MOST:
                 self._bodies.clear()
-            known = self._bodies[key] = _text(attrs)
+            known = self._bodies[key] = told(attrs)
         return known
 
     def members(self, attrs: dict[str, Any]) -> str:
@@ -134,7 +137,7 @@ class Lines:
             elif plain and kind is str and len(value) < _SHORT:
                 text = self._strings.get(value) or self._string(value)
             elif plain:
-                text = self.body({name: value})[len(prefix) + 1 : -1]
+                text = self._remembered({name: value}, _text)[len(prefix) + 1 : -1]
             else:
                 text = _text({name: value})[len(prefix) + 1 : -1]
             parts.append(prefix + text)
