@@ -13,7 +13,7 @@ PYTEST = $(BIN)/python -m pytest -q -n $(JOBS) --dist loadscope
 # Compiled files go beside the project, whatever the environment says of bytecode.
 RUN := env -u PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX=$(CURDIR)/.cache/pyc
 
-.PHONY: setup quick test demo scoreboard scoreboard-run bench-probe-llm bench-recorder bench-ground-truth bench-preflight bench-hook facts matrix matrix-versions lock docs clean
+.PHONY: setup quick test test-long demo scoreboard scoreboard-run bench-probe-llm bench-recorder bench-ground-truth bench-preflight bench-hook facts matrix matrix-versions lock docs clean
 
 setup: $(STAMP)
 
@@ -32,7 +32,11 @@ quick: $(STAMP)
 test: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(RUN) $(PYTEST)
+	$(RUN) $(PYTEST) -m "not long"
+
+# What `make test` plays one of each kind of.
+test-long: $(STAMP)
+	$(RUN) $(PYTEST) -m long
 
 # The sick crew's diagnosis must exit 1 with the expected first finding; any other outcome fails.
 demo: $(STAMP)

@@ -245,7 +245,12 @@ def recorded(tmp_path_factory):
     return run
 
 
-@pytest.mark.parametrize("name", SCENES)
+ALWAYS = ("dead first nameserver", "dropped", "proxy wants a password", "private authority")
+"""One of each kind; the others take minutes and are played by `make test-long`."""
+NAMES = [pytest.param(name, marks=() if name in ALWAYS else pytest.mark.long) for name in SCENES]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_its_rule_speaks_first_and_names_culprit_and_setting(recorded, name):
     scene, findings = SCENES[name], recorded(name, "sick").findings
     first = findings[0]
@@ -256,6 +261,6 @@ def test_its_rule_speaks_first_and_names_culprit_and_setting(recorded, name):
     assert {each.code for each in findings} == {scene.code}
 
 
-@pytest.mark.parametrize("name", SCENES)
+@pytest.mark.parametrize("name", NAMES)
 def test_its_mended_twin_is_met_with_silence(recorded, name):
     assert recorded(name, "well").findings == ()
