@@ -39,6 +39,10 @@ def lab(tmp_path_factory):
         sys.path.remove(str(FIXTURES))
 
 
+LAZY = {"anthropic", "openai", "openai_async"}
+"""Build their types at the first answer: two threads that do so at once fail, with taps or without (openai 2.54.0)."""
+
+
 @pytest.fixture(scope="module")
 def runs(request, lab):
     """The two runs of every client that is asked for, under way from the start."""
@@ -65,15 +69,19 @@ def runs(request, lab):
             calls[behaviour] = {"how": "here", "target": target(protocol, behaviour)}
         if protocol == "wait":
             calls["late"] = {"how": "here", "target": {**target(protocol, "ok"), "wait": 2 * USUAL}}
-        asked[client] = calls
+        rounds = [calls]
+        if client in LAZY:
+            first = next(iter(calls))
+            rounds = [{first: calls.pop(first)}, calls]
+        asked[client] = rounds
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        yield {client: pool.submit(both, lab, client, calls) for client, calls in asked.items()}
+        yield {client: pool.submit(both, lab, client, rounds) for client, rounds in asked.items()}
 
 
-def both(lab, client, calls):
+def both(lab, client, rounds):
     told = {}
     for taps in (False, True):
-        asked = {"client": client, "taps": taps, "seconds": SECONDS.get(client, USUAL), "calls": [calls]}
+        asked = {"client": client, "taps": taps, "seconds": SECONDS.get(client, USUAL), "calls": rounds}
         done = subprocess.run(
             [sys.executable, str(FIXTURES / "client_program.py"), json.dumps(asked)],
             capture_output=True,
