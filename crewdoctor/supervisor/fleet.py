@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import Any, final
 
 from crewdoctor.model.plan import Step
+from crewdoctor.supervisor.schedule import LASTING
 from crewdoctor.supervisor.watching import Watching
 from crewdoctor.supervisor.worker import START_WITHIN, Worker, quieted, start
 from crewdoctor.wire.channel import Channel, ChannelError
@@ -45,7 +46,7 @@ class Fleet:
 
     def starting(self, step: Step) -> Worker | None:
         """The worker this step waits for, where it is still getting ready."""
-        worker = self._workers.get(_kind(step))
+        worker = self._workers.get(self._place(step))
         return worker if worker is not None and not worker.ready else None
 
     def late(self) -> list[Worker]:
@@ -58,13 +59,17 @@ class Fleet:
         loaded = self._workers.get("loaded")
         if step.worker == "loaded" and loaded is not None and not loaded.gone:
             return loaded
-        kind = _kind(step)
-        held = self._workers.get(kind)
+        place = self._place(step)
+        held = self._workers.get(place)
         if held is None or (held.gone and not held.failure):
             if held is not None:
                 self._clear_away(held)
-            held = self._workers[kind] = self._start(kind)
+            held = self._workers[place] = self._start(_kind(step))
         return held
+
+    def _place(self, step: Step) -> str:
+        """Whose worker takes it. What lasts until the end would keep a worker that does not fork from all else."""
+        return step.id if step.probe == LASTING and not self.forks else _kind(step)
 
     def expect_loaded(self) -> socket.socket:
         """Make room for a loaded zygote; the end of its channel it is to be given."""

@@ -9,6 +9,7 @@ from typing import Any, final
 from crewdoctor.model.plan import Step
 from crewdoctor.model.result import Status, StepResult
 from crewdoctor.supervisor.progress import Progress
+from crewdoctor.supervisor.schedule import LASTING
 from crewdoctor.wire.codec import encode
 from crewdoctor.wire.recording import RecordingWriter
 
@@ -51,7 +52,7 @@ class Register:
 
     def tell(self, step: Step, state: str, waiting: str, remaining: float) -> None:
         """One line of progress."""
-        if self._progress is not None and step.probe != "endpoint":
+        if self._progress is not None and step.probe != LASTING:
             left = max(0.0, remaining)
             self._progress(Progress(step.id, state, step.announce or step.id, waiting, left, step.layer))
 

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from crewdoctor.model.plan import Step
 
+LASTING = "endpoint"
+"""The probe whose steps end with the run."""
 SIDE_BY_SIDE = 6
 LED_SIDE_BY_SIDE = 10
 """Steps led to a server of ours that fails: all they do is wait."""

@@ -16,7 +16,7 @@ from crewdoctor.supervisor.live import LiveStep
 from crewdoctor.supervisor.progress import Progress
 from crewdoctor.supervisor.register import Register
 from crewdoctor.supervisor.running import Phase, Running
-from crewdoctor.supervisor.schedule import Schedule
+from crewdoctor.supervisor.schedule import LASTING, Schedule
 from crewdoctor.supervisor.watching import Watching
 from crewdoctor.supervisor.worker import START_WITHIN, Worker
 from crewdoctor.wire.recording import RecordingWriter
@@ -119,7 +119,7 @@ class Supervisor:
 
     def start_endpoint(self, args: dict[str, Any], name: str = "embedded") -> str:
         """Start an embedded endpoint in the own worker; it lasts until `close`. Raises CannotStart."""
-        step = Step(f"endpoint@{name}", "endpoint", Layer.LLM, "host:embedded", "own", _FOREVER, args)
+        step = Step(f"endpoint@{name}", LASTING, Layer.LLM, "host:embedded", "own", _FOREVER, args)
         self._pending[step.id] = step
         until = time.monotonic() + _ENDPOINT_WITHIN
         while time.monotonic() < until and step.id not in self._register.results:
@@ -168,7 +168,7 @@ class Supervisor:
                 self._register.tell(step, "starting", self._starting[worker.kind], step.deadline)
         for running in list(self._running.values()):
             live = running.live
-            if running.phase is not Phase.RUNNING or not live.begun or live.step.probe == "endpoint":
+            if running.phase is not Phase.RUNNING or not live.begun or live.step.probe == LASTING:
                 continue
             verdict = self.stalled(live.step.id, live) if self.stalled is not None else ""
             if verdict:
@@ -180,7 +180,7 @@ class Supervisor:
             self._register.end(step, Status.SKIPPED, "crewdoctor was interrupted before it began")
         self._pending.clear()
         for running in self._running.values():
-            if running.live.step.probe != "endpoint":
+            if running.live.step.probe != LASTING:
                 running.end("crewdoctor was interrupted", at_once=True)
 
     # --- orders --------------------------------------------------------------------------------------------------

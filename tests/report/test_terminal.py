@@ -193,3 +193,13 @@ def test_a_host_beside_the_crew_that_is_not_reached_is_no_failure():
 
     assert "environment not reached   t.example:4319 (see notes)" in text
     assert "dns.not_found" not in text
+
+
+def test_the_same_answer_to_several_questions_about_a_subject_is_one_row():
+    report = sick()
+    hung = next(each for each in report.questions if each.status == "finding")
+    report = replace(report, questions=(*report.questions, replace(hung, question="when does it give up")))
+
+    examined = render(report).partition("Examined")[2].partition("Ledger")[0]
+
+    assert examined.count("tool:look_up: CD304") == 1

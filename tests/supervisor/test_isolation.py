@@ -53,7 +53,7 @@ def bench(request, tmp_path):
     path = tmp_path / "recording.jsonl"
     environment = {**os.environ, "CREWDOCTOR_START": request.param, word: "1"}
 
-    def run(*steps, before_end=lambda: None):
+    def run(*steps, before_end=lambda: None, endpoint=None):
         writer = RecordingWriter(path)
         writer.write(header(Options()))
         with Supervisor(
@@ -64,6 +64,8 @@ def bench(request, tmp_path):
             environment=environment,
             probes=PROBES,
         ) as supervisor:
+            if endpoint is not None:
+                supervisor.start_endpoint(endpoint)
             results = supervisor.run(steps)
             before_end()
         writer.close()
@@ -80,6 +82,12 @@ def test_a_step_that_floods_its_streams_ends_well(bench):
     (result,), _ = bench(step("floods"))
 
     assert (result.status, result.facts["written"]) == (Status.OK, 3072)
+
+
+def test_the_embedded_endpoint_keeps_no_step_waiting(bench):
+    (result,), _ = bench(step("well"), endpoint={})
+
+    assert result.status is Status.OK
 
 
 def test_a_step_that_exits_hard_has_crashed_and_its_last_words_are_redacted(bench):

@@ -36,6 +36,7 @@ def examined(report: Report) -> Iterator[Line]:
         bad = [question for question in asked if question.status in _STATUSES]
         ill = {question.subject for question in bad}
         held = [question for question in asked if question.status == "ok" and question.subject not in ill]
+        said = set()
         for question in bad:
             status = _STATUSES[question.status]
             if layer is Layer.ENVIRONMENT and question.status == "failed":  # no crew fails by it: a note has the cost
@@ -44,6 +45,9 @@ def examined(report: Report) -> Iterator[Line]:
                 )
                 continue
             told = f"{question.subject}: {question.answer}" if question.answer else question.subject
+            if (status, told) in said:  # one question each way to fail, and the answer the same
+                continue
+            said.add((status, told))
             yield _row(layer, status, told, status[1], label=question.simulated)
         if held:
             label = any(each.simulated for each in held)
