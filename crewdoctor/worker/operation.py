@@ -109,6 +109,10 @@ class Recorded:
         """What a coroutine is waiting for that made this request."""
         return None
 
+    def within(self) -> Recorded | None:
+        """The span that is told along with this one, in no queue of its own, if there is one."""
+        return None
+
     def release(self) -> None:
         """Everything was said: let go of what that took."""
 

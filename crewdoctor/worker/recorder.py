@@ -169,6 +169,15 @@ class Recorder(BenchParts):
             with suppress(IndexError):
                 self._spans.pop(ended.popleft(), None)
 
+    def forget(self, span_id: str) -> None:
+        """A span of the wire was told, all of it: remember it until `KEPT_ON_WIRE` others were."""
+        if span_id in self._spans:
+            ended = self._ended[True]
+            ended.append(span_id)
+            if len(ended) > KEPT_ON_WIRE:
+                with suppress(IndexError):
+                    self._spans.pop(ended.popleft(), None)
+
     def span(
         self, name: str, /, *, subject: str = "", layer: Layer | None = None, **attrs: Any
     ) -> AbstractContextManager[RecordedSpan]:
@@ -177,7 +186,14 @@ class Recorder(BenchParts):
 
     def open_spans(self) -> dict[str, Recorded]:
         """Every span that is going on, oldest first."""
-        return {span_id: known for span_id, known in list(self._spans.items()) if known.open}
+        going: dict[str, Recorded] = {}
+        for span_id, known in list(self._spans.items()):
+            if known.open:
+                going[span_id] = known
+                within = known.within()
+                if within is not None and within.open:
+                    going[within.id] = within
+        return going
 
     # --- operations in flight ------------------------------------------------------------------------------------
 

@@ -104,7 +104,7 @@ class Spool:
             if self._writing:
                 return
             if self._fd < 0:
-                self.waiting.clear()
+                self._let_go()
                 return
             self._writing = True
             began = time.perf_counter()
@@ -115,6 +115,15 @@ class Spool:
             finally:
                 self._writing = False
                 self.seconds += time.perf_counter() - began
+
+    def _let_go(self) -> None:
+        """Nobody reads any more."""
+        while self.waiting:
+            each = self.waiting.popleft()
+            if isinstance(each, Recorded) and each.state < OVER:
+                each.state = DROPPED
+            if isinstance(each, Recorded) and each.end is not None:
+                each.release()
 
     def _write_all(self) -> None:
         waiting, lines = self.waiting, self._lines_out
@@ -140,8 +149,11 @@ class Spool:
         # Who ends a span sets `end` and then asks whether its start is written: whatever comes between, one writes it.
         before = each.state
         if before >= OVER:
+            if before == DROPPED and each.end is not None:
+                each.release()
             return b""
         each.state = WRITTEN
+        within = each.within() if before != WRITTEN else None  # asked only now: what begins later sees the state
         ended = each.end is not None
         if before == WRITTEN:
             line = self._lines.closed(each) if ended else b""
@@ -149,7 +161,7 @@ class Spool:
             each.state = DROPPED
             if ended:
                 each.release()
-            return b""
+            line, ended = b"", False
         else:
             above = each.above
             while above is not None and above.state == DROPPED:
@@ -160,7 +172,7 @@ class Spool:
         if ended:
             each.state = OVER
             each.release()
-        return line
+        return line if within is None else line + self._line(within)
 
     def _drops(self, each: Recorded, *, ended: bool) -> bool:
         """Whether a span is left out: never one that failed or lasts, until there is no room at all."""

@@ -20,7 +20,7 @@ from crewdoctor.model.span import Failure
 from crewdoctor.wire.lines import Lines
 from crewdoctor.worker.classify import classify, of_status
 from crewdoctor.worker.operation import Operation, Recorded, current, loop, running_task
-from crewdoctor.worker.recorder import KEPT_ON_WIRE, Recorder
+from crewdoctor.worker.recorder import Recorder
 from crewdoctor.worker.spool import MOST_WAITING
 from crewdoctor.worker.taps.exchange import Exchange
 from crewdoctor.worker.taps.words import Telling, bracketed, of_headers
@@ -169,8 +169,14 @@ class HttpCall(Recorded):
         peer = f"{bracketed(str(attrs.get('host')))}:{attrs.get('port')}"
         return Operation("recv", peer, limit, self.since, self.id, self.waiter, count, self.task)
 
+    def within(self) -> Exchange | None:
+        """Its first exchange."""
+        latest, others = self.exchange, self.others  # in this order: a second one moves the first
+        return others[0] if others else latest
+
     def release(self) -> None:
-        """Everything was said: let go of what that took."""
+        """Everything was said: let go of what that took, and in time of the span."""
+        self.recorder.forget(self.id)
         self.raw = self.headers = self.exchange = self.others = self._attrs = self.task = None
 
     # --- what happens to it --------------------------------------------------------------------------------------
@@ -254,11 +260,6 @@ class HttpCall(Recorded):
                     each.over(None if each.received else failure)
         self.failure = failure
         self.end = end
-        if self.id not in recorder._spans:
-            return  # it began in another step, or in the process this one was forked from
-        if self.state:
+        # Not where it began in another step, or in the process this one was forked from.
+        if self.state and self.id in recorder._spans:
             recorder._spool.waiting.append(self)
-        ended = recorder._ended[True]
-        ended.append(self.id)
-        if len(ended) > KEPT_ON_WIRE:
-            recorder._spans.pop(ended.popleft(), None)

@@ -22,7 +22,20 @@ _monotonic = time.monotonic
 class Exchange(Recorded):
     """One exchange, and what is to be told of it."""
 
-    __slots__ = ("asked", "connection", "first", "handed", "last", "limit", "received", "recorder", "reused", "sent")
+    __slots__ = (
+        "_count",
+        "_id",
+        "asked",
+        "connection",
+        "first",
+        "handed",
+        "last",
+        "limit",
+        "received",
+        "recorder",
+        "reused",
+        "sent",
+    )
 
     name = "net.exchange"
 
@@ -35,10 +48,6 @@ class Exchange(Recorded):
             self.subject, self.layer = recorder.subject, recorder.layer.value
         else:
             self.subject, self.layer = above.subject, above.layer
-            if above.is_request:
-                if above.exchange is not None:
-                    above.others = [*(above.others or ()), above.exchange]
-                above.exchange = self
         self.recorder, self.connection, self.above, self.thread_id = recorder, connection, above, ident
         self.asked = self.limit = limit
         """Timeout as the socket spells it, or its wire form: at the start, and at the last send or receive (urllib3
@@ -47,14 +56,41 @@ class Exchange(Recorded):
         self.sent = self.received = self.state = 0
         self.reused = connection.exchanges > 0
         connection.exchanges += 1
-        connection.exchange = self
-        self.id = span = f"{recorder.number}.{next(recorder._counter)}"
         self.start = self.last = self.handed = _monotonic() - recorder.zero
         """When it began, when bytes last moved, when the last of the request was handed over."""
-        spans[span] = self
-        recorder._spool.waiting.append(self)
+        self._id, self._count = None, next(recorder._counter)
+        request = above is not None and above.is_request
+        own = not (request and above.exchange is None and above.end is None)
+        if own:
+            self._id, self._count = f"{recorder.number}.{self._count}", 0
+            spans[self._id] = self
+        if request:
+            if above.exchange is not None:
+                above.others = [*(above.others or ()), above.exchange]
+            above.exchange = self
+        connection.exchange = self  # whole by now: others may look
+        if own or above.state:
+            recorder._spool.waiting.append(self)
 
     first: float | None
+    _id: str | None
+    """None where it is told along with its request, as the first one of that is, until somebody asks for it."""
+    _count: int
+    """What its id is made of then; 0 for one that stands on its own."""
+
+    @property
+    def id(self) -> str:  # type: ignore[override]
+        """`<number of the step>.<counter>`; who asks while it is going on can look it up from then on."""
+        above, spans = self.above, self.recorder._spans
+        if self._id is not None or above is None:
+            return self._id or ""
+        made = f"{above.id.partition('.')[0]}.{self._count}"
+        if self.end is None and above.id in spans:
+            self._id = made
+            spans[made] = self
+            if self.end is not None:  # meanwhile
+                spans.pop(made, None)
+        return made
 
     @property
     def attrs(self) -> dict[str, Any]:
@@ -128,7 +164,11 @@ class Exchange(Recorded):
         else:
             self.failure, end = self.failure or failure, _monotonic() - recorder.zero
         self.end = end
-        if recorder._spans.pop(self.id, None) is not None and self.state:  # gone where another step has begun
+        known = recorder._spans.pop(self._id, None) if self._id is not None else None
+        if not self._count:
+            if known is not None and self.state:  # gone where another step has begun
+                recorder._spool.waiting.append(self)
+        elif (self.state or above.exchange is not self) and above.id in recorder._spans:
             recorder._spool.waiting.append(self)
 
 

@@ -28,6 +28,8 @@ class _Pool(NamedTuple):
     port: int | None
     proxy: str
     number: int
+    client: str
+    """Who sent the first one over it: requests and botocore have pools of their own."""
 
 
 def install(recorder: Recorder) -> None:
@@ -53,7 +55,7 @@ def _requests(tap: Tap) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
             host, path = _where(of, url)[1::2]
             may_send(recorder, method, str(host), str(path))
         limits = timeout if hasattr(timeout, "read_timeout") else pool.timeout
-        call = here.call = HttpCall(recorder, _TELLING, (of.host, caller(), method, of, url, limits))
+        call = here.call = HttpCall(recorder, _TELLING, (of.host, method, of, url, limits))
         return call
 
     def make(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -83,21 +85,21 @@ def _requests(tap: Tap) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     return make
 
 
-_Raw = tuple[str, str, str, _Pool, str, Any]
+_Raw = tuple[str, str, _Pool, str, Any]
 
 
 def _key(raw: _Raw) -> Hashable:
-    _, client, method, pool, url, limits = raw
+    _, method, pool, url, limits = raw
     asked = getattr(limits, "_connect", None), getattr(limits, "_read", None), getattr(limits, "total", None)
-    return (client, method, pool, url, type(limits), *asked)
+    return (method, pool, url, type(limits), *asked)
 
 
 def _words(raw: _Raw) -> dict[str, Any]:
     """Attributes of urllib3's request, from what was at hand when it began."""
-    _, client, method, pool, url, limits = raw
+    _, method, pool, url, limits = raw
     scheme, host, port, path = _where(pool, url)
     return attributes(
-        client=client,
+        client=pool.client,
         method=method,
         scheme=scheme,
         host=host,
@@ -120,7 +122,7 @@ def _where(pool: _Pool, url: str) -> tuple[str, str, int | None, str]:
 
 
 def _pool(pool: Any) -> _Pool:
-    return _Pool(pool.scheme, str(pool.host).strip("[]"), pool.port, _proxy(pool), number_of(pool))
+    return _Pool(pool.scheme, str(pool.host).strip("[]"), pool.port, _proxy(pool), number_of(pool), caller())
 
 
 def _urllib3_limits(limits: Any) -> dict[str, Any]:

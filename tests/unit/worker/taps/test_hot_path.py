@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from crewdoctor.model.layer import Layer
+from crewdoctor.model.span import Failure, FailureKind
 from crewdoctor.wire.lines import Lines
 from crewdoctor.wire.redact import redact_json
 from crewdoctor.wire.thinning import Thinning
-from crewdoctor.worker.recorder import Recorder
+from crewdoctor.worker.recorder import KEPT_ON_WIRE, Recorder
 from crewdoctor.worker.taps import sockets
 from crewdoctor.worker.taps.calls import HttpCall
 from crewdoctor.worker.taps.connections import Connection
@@ -164,6 +165,85 @@ def test_what_began_in_another_step_leaves_no_line_in_this_one(recorder, tmp_pat
     call.finish()
     recorder.flush()
     assert [json.loads(line)["k"] for line in (tmp_path / "next").read_bytes().splitlines()] == ["begin"]
+
+
+def request(recorder):
+    """A request that is going on."""
+    return HttpCall(recorder, AS_TOLD, ("h", attributes(client="c", method="GET", timeout={}, **WHERE)))
+
+
+def frames(recorder):
+    """What is written by now, without the first frame."""
+    recorder.flush()
+    return [json.loads(line) for line in recorder.file.read_bytes().splitlines()][1:]
+
+
+@pytest.mark.parametrize("seen", [(), ("request",), ("exchange",), ("request", "exchange")])
+def test_an_exchange_is_told_beneath_its_request_whatever_of_them_was_written_before(recorder, seen):
+    call = request(recorder)
+    if "request" in seen:
+        recorder.flush()
+    exchange = Exchange(recorder, Connection("h", 80, "h"), 1.0)
+    if "exchange" in seen:
+        recorder.flush()
+    exchange.received, exchange.first = 5, exchange.last
+    call.answered(200, ())
+    call.finish()
+    told = frames(recorder)
+    opened = {each["name"]: each for each in told if each["k"] == "open"}
+    assert len(told) == 4
+    assert opened["net.exchange"]["parent"] == opened["http.request"]["id"] != opened["net.exchange"]["id"]
+    assert {each["id"] for each in told if each["k"] == "close"} == {each["id"] for each in opened.values()}
+    assert recorder.open_spans() == {}
+
+
+def test_an_exchange_nobody_wrote_yet_can_be_asked_for_and_ended_from_without(recorder):
+    call, connection = request(recorder), Connection("h", 80, "h")
+    exchange = Exchange(recorder, connection, 1.0)
+    assert list(recorder.open_spans()) == [call.id, exchange.id]
+    recorder.close(exchange.id)
+    assert list(recorder.open_spans()) == [call.id]
+    assert connection.exchange is None
+    call.finish()
+    assert [each["k"] for each in frames(recorder)] == ["open", "close"] * 2
+
+
+def test_the_second_exchange_of_a_request_is_told_as_well_as_the_first(recorder):
+    call = request(recorder)
+    both = [Exchange(recorder, Connection("h", 80, "h"), 1.0) for _ in range(2)]
+    for each in both:
+        each.received = 5
+    call.finish()
+    told = frames(recorder)
+    above = [(each["name"], each["parent"]) for each in told if each["k"] == "open"]
+    assert sorted(above, key=str) == sorted([("http.request", None), *[("net.exchange", call.id)] * 2], key=str)
+    assert len(told) == 6
+
+
+@pytest.mark.parametrize("fails", [True, False])
+def test_a_request_left_out_takes_its_exchange_along_unless_that_failed(recorder, monkeypatch, fails):
+    monkeypatch.setattr(Thinning, "keeps", lambda *_: False)
+    call = request(recorder)
+    exchange = Exchange(recorder, Connection("h", 80, "h"), 1.0)
+    exchange.received = 5
+    exchange.over(Failure(FailureKind.TCP_RESET, "cut") if fails else None)
+    call.answered(200, ())
+    call.finish()
+    assert [each.get("name") for each in frames(recorder)] == (["net.exchange", None] if fails else [])
+    assert dict(recorder._spool.dropped) == {"http.request": 1, **({} if fails else {"net.exchange": 1})}
+
+
+def test_ended_requests_are_forgotten_in_time_also_when_nobody_reads(recorder):
+    for reads in (True, False):
+        if not reads:
+            recorder._spool._fd = -1
+        for _ in range(KEPT_ON_WIRE + 50):
+            call = request(recorder)
+            Exchange(recorder, Connection("h", 80, "h"), 1.0)
+            call.finish()
+        recorder.flush()
+        calls = [each for each in recorder._spans.values() if each.is_request]
+        assert len(calls) == KEPT_ON_WIRE
 
 
 def test_what_cannot_be_told_harms_nobody_and_is_said_once(recorder):
