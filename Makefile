@@ -9,7 +9,7 @@ JOBS ?= 4
 QUICK_JOBS ?= 4
 # Rows of the scoreboard played at once: most of a row is waiting.
 SCORE_JOBS ?= 2
-PYTEST = $(BIN)/python -m pytest -q -n $(JOBS) --dist loadscope
+PYTEST = $(BIN)/python -m pytest -q -n $(JOBS) --dist loadscope --no-loadscope-reorder
 # Compiled files go beside the project, whatever the environment says of bytecode.
 RUN := env -u PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX=$(CURDIR)/.cache/pyc
 

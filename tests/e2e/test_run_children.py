@@ -65,6 +65,7 @@ def test_what_children_ask_lies_in_the_call_of_their_tool_and_belongs_to_it(tmp_
     assert {each.code for each in report(tmp_path).findings} <= {"CD303"}
 
 
+@pytest.mark.long
 def test_a_child_that_hangs_is_told_with_the_tool_and_the_host_it_waits_for(tmp_path, serve, model):
     (tmp_path / "asks.py").write_text(ASKS)
     port = serve("upstream", silent=True)

@@ -31,7 +31,7 @@ def holding(call):
     return tool + 'print(crew().kickoff(inputs={"dish": "soup"}))\n'
 
 
-@pytest.mark.parametrize("kind", HOLDS)
+@pytest.mark.parametrize("kind", ["regex", pytest.param("sleep", marks=pytest.mark.long)])
 def test_a_tool_that_holds_the_interpreter_is_told_with_its_line(tmp_path, serve, kind):
     call, waiting, expected = HOLDS[kind]
     program = holding(call)

@@ -129,7 +129,7 @@ def uvicorn(port):
 @pytest.mark.parametrize(
     ("hook", "source"),
     [
-        (False, APP),
+        pytest.param(False, APP, marks=pytest.mark.long),
         (True, APP),
         pytest.param(
             False,
@@ -154,7 +154,7 @@ def test_an_app_that_serves_is_recorded_and_its_report_is_silent(tmp_path, model
     assert next(each["detail"] for each in told.environment["clocks"] if each["name"] == "kickoff") == "2 kickoffs"
 
 
-@pytest.mark.parametrize("path", ["/thread", "/loop"])
+@pytest.mark.parametrize("path", ["/thread", pytest.param("/loop", marks=pytest.mark.long)])
 def test_a_request_that_hangs_is_told_when_the_app_is_told_to_stop(tmp_path, model, silent, path):
     port = free_port()
     served = Served(tmp_path, uvicorn(port), port, MODEL_URL=model, TOOL_URL=silent)

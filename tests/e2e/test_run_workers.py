@@ -131,7 +131,7 @@ def test_a_celery_worker_is_recorded_and_a_healthy_report_is_silent(tmp_path, mo
     assert len([each for each in records(tmp_path / "rec.jsonl") if each.get("name") == "crew.kickoff"]) == 1
 
 
-@pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.parametrize("method", ["fork", pytest.param("spawn", marks=pytest.mark.long)])
 def test_a_pool_of_processes_is_recorded_and_a_healthy_report_is_silent(tmp_path, model, healthy, method):
     code, out, err = ended(start(tmp_path, POOL, METHOD=method, MODEL_URL=model, TOOL_URL=healthy), 200)
     held = records(tmp_path / "rec.jsonl")

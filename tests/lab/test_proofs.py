@@ -68,8 +68,8 @@ def proofs(name, tmp_path_factory):
 
 PROVIDERS = [
     "openai",
-    "anthropic_gemini",
-    "azure_bedrock",
+    pytest.param("anthropic_gemini", marks=pytest.mark.long),
+    pytest.param("azure_bedrock", marks=pytest.mark.long),
     pytest.param("litellm", marks=pytest.mark.skipif(not find_spec("litellm"), reason="litellm is not installed")),
 ]
 

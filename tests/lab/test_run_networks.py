@@ -245,8 +245,8 @@ def recorded(tmp_path_factory):
     return run
 
 
-ALWAYS = ("dead first nameserver", "dropped", "proxy wants a password", "private authority")
-"""One of each kind; the others take minutes and are played by `make test-long`."""
+ALWAYS = ("dropped", "proxy wants a password")
+"""What they need differs most; the others take minutes and are played by `make test-long`."""
 NAMES = [pytest.param(name, marks=() if name in ALWAYS else pytest.mark.long) for name in SCENES]
 
 

@@ -20,7 +20,7 @@ from crewdoctor.pipeline import diagnose
 from crewdoctor.stalls import KERNEL, RESOLVER, stalls
 from crewdoctor.wire.recording import read_recording
 
-pytestmark = [pytest.mark.lab, pytest.mark.crewai, pytest.mark.netns, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.long, pytest.mark.lab, pytest.mark.crewai, pytest.mark.netns, pytest.mark.timeout(600)]
 
 CREW = Path(__file__).with_name("stalling_crew.py")
 NOBODY = 65534
