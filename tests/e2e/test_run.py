@@ -224,7 +224,9 @@ def hooked(folder, *command, **environment):
     return done.returncode, done.stdout, done.stderr
 
 
-@pytest.mark.parametrize("version", [sys.version_info[:2], *sorted(others())])
+@pytest.mark.parametrize(
+    "version", [sys.version_info[:2], *(pytest.param(each, marks=pytest.mark.long) for each in sorted(others()))]
+)
 def test_an_interpreter_without_crewdoctor_records_itself(tmp_path, healthy, version):
     python = {sys.version_info[:2]: sys.executable, **others()}[version]
     code, out, err = hooked(tmp_path, python, "-c", ASKS, TOOL_URL=healthy, **{RECORD: str(tmp_path / "r.jsonl")})

@@ -49,9 +49,14 @@ def test_a_flow_loads_before_the_fork(tmp_path):
         "Places, folder without a crew",
         "Shapes, two objects",
         "Obstacles, calls os._exit",
-        "Obstacles, asks with input()",
-        "Web apps and tasks, built inside a request",
-        "Shapes, inputs nobody gives",
+        *(
+            pytest.param(each, marks=pytest.mark.long)
+            for each in (
+                "Obstacles, asks with input()",
+                "Web apps and tasks, built inside a request",
+                "Shapes, inputs nobody gives",
+            )
+        ),
     ],
 )
 def test_the_exit_code_is_that_of_the_table(tmp_path, name):

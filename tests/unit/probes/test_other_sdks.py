@@ -53,7 +53,9 @@ def bedrock(base_url, *, stream=False, timeout=None, max_retries=0):
     return "boto3", client, {"model": "anthropic.claude-any", "inferenceConfig": {"temperature": 0.1}}
 
 
-SDKS = pytest.mark.parametrize("sdk", [anthropic, azure, bedrock, gemini])
+SDKS = pytest.mark.parametrize(
+    "sdk", [anthropic, azure, *(pytest.param(each, marks=pytest.mark.long) for each in (bedrock, gemini))]
+)
 
 
 def crew_of(sdk, base_url, *, stream=False, **client):

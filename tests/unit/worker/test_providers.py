@@ -67,7 +67,9 @@ PATHS = {
 }
 
 
-@pytest.mark.parametrize("kind", PROVIDERS)
+@pytest.mark.parametrize(
+    "kind", [each if each == "anthropic" else pytest.param(each, marks=pytest.mark.long) for each in PROVIDERS]
+)
 def test_reading_the_settings_sends_nothing(kind):
     assert seen(kind)["described"] == []
 
