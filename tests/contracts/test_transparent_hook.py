@@ -37,4 +37,5 @@ def test_a_program_notices_nothing_of_its_recording(client, behaving, untrusted_
     held = read_recording(tmp_path / "r.jsonl")
     assert [note["text"] for note in held.notes] == []
     assert len({span.id for span in held.spans if span.name == "tcp.connect"}) >= len(BEHAVED)
-    assert [span.name for span in held.spans if span.end is None] == []
+    # The kernel is looked at once a second: of what it saw last nobody saw the end.
+    assert [span.name for span in held.spans if span.end is None and span.name != "net.connection"] == []
