@@ -173,6 +173,16 @@ def sent():
     return {each[0].rstrip(":"): int(each[10]) for each in devices}
 
 
+def refusal():
+    """None: a connection begun while the phases change may be reset."""
+    try:
+        by_urllib()
+    except urllib.error.HTTPError as error:
+        return [error.code, error.headers["Retry-After"], error.read().decode()]
+    except urllib.error.URLError:
+        return None
+
+
 def main():
     told = {"answers": {}, "phases": {}}
     if mode != "free":
@@ -187,14 +197,7 @@ def main():
             lead.play(phase)
             told["phases"][phase.value] = {name: tried(CLIENTS[name]) for name in ("urllib", "aiohttp")}
         lead.play(Phase.ANSWER, status=429, headers={"Retry-After": "7"}, body="slow down")
-        for _ in range(3):  # a connection begun while the phases change may be reset
-            try:
-                by_urllib()
-            except urllib.error.HTTPError as error:
-                told["refused_with"] = [error.code, error.headers["Retry-After"], error.read().decode()]
-                break
-            except urllib.error.URLError:
-                continue
+        told["refused_with"] = refusal() or refusal() or refusal()
         told.update(isolated=lead.isolated, outside=lead.outside)
     told["sent"] = sent()
     sys.stdout.write("@@" + json.dumps(told))
