@@ -23,6 +23,7 @@ from crewdoctor.wire.frames import from_line
 from crewdoctor.wire.hosts_seen import with_hosts_seen
 from crewdoctor.wire.parts_seen import with_parts_seen
 from crewdoctor.wire.program import Processes, given_up, inspected, last_word, merged, placed, results_of
+from crewdoctor.wire.rooted import rooted
 from crewdoctor.wire.thinning import WIRE, Thinning
 
 MOST_SPANS = 100_000
@@ -33,7 +34,6 @@ MOST_OTHERS = 50_000
 """Events, stacks, notes: kept of each."""
 SOON = 0.05
 _COSTS = ("seconds", "bytes", "spans")
-_DEEPEST = 200
 _LONGEST = 1e10
 """Seconds: a time beyond three centuries is none."""
 _BAD = (WireError, KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError, MemoryError)
@@ -186,11 +186,11 @@ class Fold:
     def recording(self) -> Recording:
         """What was read, in order of time; cut off where it was."""
         notes = [*self.notes, *({"step": "", "at": self.end, "text": text} for text in self._missing())]
-        spans = sorted(_rooted(self.spans), key=lambda each: each.start)
+        spans = sorted(rooted(self.spans), key=lambda each: each.start)
         results = [*self.results, *self._cut_off()]
         if self.of_program:
             held = {span.id: span for span in adopted(spans, self.events, self.facts, self.processes.begun)}
-            spans = sorted(_rooted(held), key=lambda each: each.start)  # processes may claim each other
+            spans = sorted(rooted(held), key=lambda each: each.start)  # processes may claim each other
             target = self.header.options.target if self.header else ""
             self.inventory = with_parts_seen(self.inventory, spans, target)
             self.inventory = with_hosts_seen(self.inventory, spans) if self.inventory else None
@@ -282,26 +282,6 @@ def span_of(record: dict[str, Any]) -> Span:
         None,
         attrs,
     )
-
-
-def _rooted(spans: dict[str, Span]) -> Iterable[Span]:
-    """The spans, none beneath itself or at an absurd depth: rules walk upwards until there is no parent."""
-    depth: dict[str, int] = {}
-    for span in spans.values():
-        path: dict[str, Span] = {}
-        here: Span | None = span
-        while here is not None and here.id not in depth and here.id not in path:
-            path[here.id] = here
-            here = spans.get(here.parent) if here.parent is not None else None
-        above = depth.get(here.id, -1) if here is not None else -1
-        for each in reversed(path.values()):
-            circle = each.parent in path and each.parent not in depth
-            above = -1 if circle or above + 1 >= _DEEPEST else above
-            if above < 0 and each.parent in spans:
-                spans[each.id] = replace(each, parent=None)
-            above += 1
-            depth[each.id] = above
-    return spans.values()
 
 
 __all__ = ["Fold", "seconds", "span_of"]

@@ -35,6 +35,24 @@ def serve():
 
 
 @pytest.fixture(scope="module")
+def model(serve):
+    """Base URL of a provider that answers."""
+    return f"http://127.0.0.1:{serve('provider')}/v1"
+
+
+@pytest.fixture(scope="module")
+def healthy(serve):
+    """URL of a service that answers."""
+    return f"http://127.0.0.1:{serve('upstream')}/"
+
+
+@pytest.fixture(scope="module")
+def silent(serve):
+    """URL of one that never does."""
+    return f"http://127.0.0.1:{serve('upstream', silent=True)}/"
+
+
+@pytest.fixture(scope="module")
 def crewdoctor(tmp_path_factory):
     """Callable: arguments to (exit code, stdout, stderr) of a real process."""
     here = tmp_path_factory.mktemp("here")

@@ -97,21 +97,6 @@ def wait_for(path, text, seconds=60):
     raise AssertionError(f"{text} was never recorded")
 
 
-@pytest.fixture(scope="module")
-def model(serve):
-    return f"http://127.0.0.1:{serve('provider')}/v1"
-
-
-@pytest.fixture(scope="module")
-def healthy(serve):
-    return f"http://127.0.0.1:{serve('upstream')}/"
-
-
-@pytest.fixture(scope="module")
-def silent(serve):
-    return f"http://127.0.0.1:{serve('upstream', silent=True)}/"
-
-
 def test_a_healthy_program_is_what_it_was_and_its_report_is_silent(tmp_path, model, healthy):
     places = {"MODEL_URL": model, "TOOL_URL": healthy, "CODE": "7"}
     bare = ended(start(tmp_path, MAIN, module=False, **places))

@@ -107,21 +107,6 @@ class Served:
         return self.process.returncode, out, err
 
 
-@pytest.fixture(scope="module")
-def model(serve):
-    return f"http://127.0.0.1:{serve('provider')}/v1"
-
-
-@pytest.fixture(scope="module")
-def healthy(serve):
-    return f"http://127.0.0.1:{serve('upstream')}/"
-
-
-@pytest.fixture(scope="module")
-def silent(serve):
-    return f"http://127.0.0.1:{serve('upstream', silent=True)}/"
-
-
 def uvicorn(port):
     return [sys.executable, "-m", "uvicorn", "app:app", "--port", str(port), "--timeout-graceful-shutdown", "2"]
 

@@ -60,21 +60,6 @@ def installed(*packages):
     return pytest.mark.skipif(bool(missing), reason=f"{', '.join(missing)} is not installed here")
 
 
-@pytest.fixture(scope="module")
-def model(serve):
-    return f"http://127.0.0.1:{serve('provider')}/v1"
-
-
-@pytest.fixture(scope="module")
-def healthy(serve):
-    return f"http://127.0.0.1:{serve('upstream')}/"
-
-
-@pytest.fixture(scope="module")
-def silent(serve):
-    return f"http://127.0.0.1:{serve('upstream', silent=True)}/"
-
-
 def gunicorn(port, *more):
     return [sys.executable, "-m", "gunicorn", "app:app", "--workers", "2", "--bind", f"127.0.0.1:{port}", *more]
 
